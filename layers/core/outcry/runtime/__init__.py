@@ -1,0 +1,1 @@
+"""What every stage stands on: time, settings, the database, queues, leases, logs, errors and reasons."""

@@ -1,0 +1,276 @@
+"""Postgres, through pg8000: one connection per process, short transactions, typed failures.
+
+Promises:
+- `transaction()` commits at the end of the block and rolls back on any exception; no network call belongs inside it.
+- Statement and lock timeouts are set on the server, so that no statement outlives a Lambda.
+- A socket that died while the process was frozen is replaced once, at the start of a transaction, where nothing has
+  been done yet. In the middle of work it is never replaced: `DatabaseUnavailable` is raised and the queue repeats.
+- Certificate and host name are verified; a plain connection is refused everywhere but on `network = local`.
+
+A connection is never shared by threads.
+"""
+
+import re
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pg8000.exceptions
+import pg8000.native
+
+from outcry.runtime.errors import ConfigurationError, DatabaseUnavailable, InfrastructureError
+from outcry.runtime.secrets import Secret
+
+Row = Mapping[str, Any]
+
+UNIQUE_VIOLATION = "23505"
+_UNAVAILABLE_CLASSES = (
+    "08",
+    "57",
+    "53",
+)  # connection exception, operator intervention, insufficient resources
+_REPEATABLE = (
+    "40001",
+    "40P01",
+    "55P03",
+    "57014",
+    "0A000",
+)  # serialization, deadlock, lock or statement timeout, plan
+
+
+class UniqueViolation(Exception):
+    """A unique constraint refused the row: somebody made it already. `constraint` names which."""
+
+    def __init__(self, constraint: str) -> None:
+        super().__init__(constraint)
+        self.constraint = constraint
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where Postgres is and who we are there."""
+
+    user: str
+    database: str
+    host: str | None = None
+    port: int = 5432
+    socket: str | None = None
+    password: Secret | None = None
+    ca_file: Path | None = None
+
+    @classmethod
+    def from_url(cls, url: str) -> "Address":
+        """Read `postgresql://user@host:port/name` or, for a unix socket, `postgresql://user@/name?host=/folder`.
+
+        A password in the URL is refused: it belongs in the secret store.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in {"postgresql", "postgres"} or not parts.username or len(parts.path) < 2:
+            raise ConfigurationError("OUTCRY_DATABASE_URL", "…", "write postgresql://user@host:port/name")
+        if parts.password:
+            raise ConfigurationError(
+                "OUTCRY_DATABASE_URL", "…", "put the password into the secret, not into the URL"
+            )
+        query = parse_qs(parts.query)
+        folder = query.get("host", [None])[0]
+        port = parts.port or 5432
+        return cls(
+            user=unquote(parts.username),
+            database=unquote(parts.path[1:]),
+            host=None if folder else parts.hostname,
+            port=port,
+            socket=f"{folder}/.s.PGSQL.{port}" if folder else None,
+        )
+
+
+class Transaction:
+    """One open transaction. Parameters are written `:name`; money comes back as Decimal, times as aware UTC."""
+
+    def __init__(
+        self, connection: pg8000.native.Connection, prepared: dict[str, pg8000.native.PreparedStatement]
+    ) -> None:
+        self._connection = connection
+        self._prepared = prepared
+
+    def all(self, sql: str, **parameters: Any) -> list[Row]:
+        """Every row of the answer."""
+        statement = self._statement(sql)
+        rows = self._run(statement, parameters)
+        names = [column["name"] for column in statement.columns or []]
+        return [dict(zip(names, row, strict=True)) for row in rows or []]
+
+    def one(self, sql: str, **parameters: Any) -> Row | None:
+        """The only row of the answer, or None. More than one is a bug in the statement."""
+        rows = self.all(sql, **parameters)
+        if len(rows) > 1:
+            raise AssertionError(f"expected at most one row, got {len(rows)}")
+        return rows[0] if rows else None
+
+    def execute(self, sql: str, **parameters: Any) -> int:
+        """Run a statement for its effect and return how many rows it touched."""
+        statement = self._statement(sql)
+        self._run(statement, parameters)
+        return max(int(statement._context.row_count), 0)  # noqa: SLF001 - pg8000 shows the count of run() only
+
+    def script(self, sql: str) -> None:
+        """Run several statements without parameters: migrations only."""
+        self._guard(lambda: self._connection.execute_simple(sql))
+
+    def _statement(self, sql: str) -> pg8000.native.PreparedStatement:
+        statement = self._prepared.get(sql)
+        if statement is None:
+            statement = self._prepared[sql] = self._guard(lambda: self._connection.prepare(sql))
+        return statement
+
+    def _run(self, statement: pg8000.native.PreparedStatement, parameters: dict[str, Any]) -> Any:
+        return self._guard(lambda: statement.run(**parameters))
+
+    def _guard[T](self, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except pg8000.exceptions.DatabaseError as error:
+            raise _translated(error) from error
+        except (OSError, pg8000.exceptions.InterfaceError) as error:
+            raise DatabaseUnavailable(str(error)) from error
+
+
+class Database:
+    """The process's connection to Postgres, opened at first use."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        network: str,
+        statement_timeout_s: float = 10.0,
+        lock_timeout_s: float = 4.0,
+        application: str = "outcry",
+    ) -> None:
+        self._address = address
+        self._network = network
+        self._statement_timeout_s = statement_timeout_s
+        self._lock_timeout_s = lock_timeout_s
+        self._application = application
+        self._connection: pg8000.native.Connection | None = None
+        self._prepared: dict[str, pg8000.native.PreparedStatement] = {}
+        self._is_open = False
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """One transaction around the block: committed at its end, rolled back on any exception.
+
+        Raises DatabaseUnavailable, InfrastructureError (a timeout or a conflict that a retry may cure) or UniqueViolation.
+        """
+        if self._is_open:
+            raise AssertionError("a transaction is open already: an inner one would commit the outer one's work")
+        connection = self._begin()
+        self._is_open = True
+        try:
+            yield Transaction(connection, self._prepared)
+        except BaseException:
+            self._rollback(connection)
+            raise
+        else:
+            self._commit(connection)
+        finally:
+            self._is_open = False
+
+    def close(self) -> None:
+        """Close the connection; the next transaction opens another."""
+        connection, self._connection = self._connection, None
+        self._prepared = {}
+        if connection is not None:
+            try:
+                connection.close()
+            except (OSError, pg8000.exceptions.Error):
+                return
+
+    def _begin(self) -> pg8000.native.Connection:
+        if self._connection is not None:
+            try:
+                self._connection.run("begin")
+                return self._connection
+            except (OSError, pg8000.exceptions.Error):
+                self.close()
+        self._connection = self._connect()
+        try:
+            self._connection.run("begin")
+        except (OSError, pg8000.exceptions.Error) as error:
+            self.close()
+            raise DatabaseUnavailable(str(error)) from error
+        return self._connection
+
+    def _commit(self, connection: pg8000.native.Connection) -> None:
+        try:
+            connection.run("commit")
+        except pg8000.exceptions.DatabaseError as error:
+            self._rollback(connection)
+            raise _translated(error) from error
+        except (OSError, pg8000.exceptions.InterfaceError) as error:
+            self.close()
+            raise DatabaseUnavailable(str(error)) from error
+
+    def _rollback(self, connection: pg8000.native.Connection) -> None:
+        try:
+            connection.run("rollback")
+        except (OSError, pg8000.exceptions.Error):
+            self.close()
+
+    def _connect(self) -> pg8000.native.Connection:
+        address = self._address
+        try:
+            connection = pg8000.native.Connection(
+                address.user,
+                host=address.host or "localhost",
+                port=address.port,
+                unix_sock=address.socket,
+                database=address.database,
+                password=address.password.reveal() if address.password else None,
+                ssl_context=self._tls(),
+                timeout=int(self._statement_timeout_s) + 5,
+                application_name=self._application,
+            )
+            for name, seconds in (
+                ("statement_timeout", self._statement_timeout_s),
+                ("lock_timeout", self._lock_timeout_s),
+                ("idle_in_transaction_session_timeout", self._statement_timeout_s * 2),
+            ):
+                connection.run(
+                    "select set_config(:name, :value, false)", name=name, value=f"{int(seconds * 1000)}ms"
+                )
+            connection.run("set timezone to 'UTC'")
+        except (OSError, pg8000.exceptions.Error) as error:
+            raise DatabaseUnavailable(_without_password(str(error))) from error
+        return connection
+
+    def _tls(self) -> ssl.SSLContext | None:
+        if self._network == "local":
+            return None
+        if self._address.host is None:
+            raise ConfigurationError(
+                "OUTCRY_DATABASE_URL", "unix socket", "name a host: plain sockets are for network=local"
+            )
+        return ssl.create_default_context(
+            cafile=str(self._address.ca_file) if self._address.ca_file else None
+        )
+
+
+def _translated(error: pg8000.exceptions.DatabaseError) -> Exception:
+    detail = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+    code = str(detail.get("C", ""))
+    message = str(detail.get("M", error))
+    if code == UNIQUE_VIOLATION:
+        return UniqueViolation(str(detail.get("n", "")))
+    if code.startswith(_UNAVAILABLE_CLASSES) and code not in _REPEATABLE:
+        return DatabaseUnavailable(message)
+    if code in _REPEATABLE:
+        return InfrastructureError(message)
+    return error
+
+
+def _without_password(message: str) -> str:
+    return re.sub(r"password[^,)]*", "password …", message)

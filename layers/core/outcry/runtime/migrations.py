@@ -1,0 +1,100 @@
+"""Applies the numbered SQL files of `outcry/migrations`, forward only, one transaction a file, under an advisory lock.
+
+A second run does nothing. A file that changed after it was applied is an error, never a silent difference.
+A build says which schemas it can run on (`SCHEMA_MIN`); a function refuses an older one at its first transaction.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import resources
+
+from outcry.runtime.database import Database, Transaction
+from outcry.runtime.errors import SchemaMismatch
+
+SCHEMA_MIN = 2
+_LOCK = 0x0C7C_1A11  # the advisory lock's key: any constant that nothing else in the database uses
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One SQL file: its number, its name and its text."""
+
+    version: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def bundled() -> list[Migration]:
+    """The migrations of this build, in order. Raises ValueError where a number is missing or doubled."""
+    folder = resources.files("outcry").joinpath("migrations")
+    files = sorted(
+        (file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
+    )
+    found = [Migration(int(file.name.split("_")[0]), file.name, file.read_text()) for file in files]
+    if [migration.version for migration in found] != list(range(1, len(found) + 1)):
+        raise ValueError("migrations must be numbered 0001, 0002, … without gaps")
+    return found
+
+
+def migrate(database: Database, *, now: datetime, migrations: Sequence[Migration] | None = None) -> list[str]:
+    """Bring the database to this build's schema and return the names of the files that were applied.
+
+    Raises SchemaMismatch where an applied file is not the one of this build.
+    """
+    applied: list[str] = []
+    with database.transaction() as tx:
+        tx.execute("select pg_advisory_xact_lock(:key)", key=_LOCK)
+        tx.script(
+            """
+            create table if not exists schema_migrations (
+                version integer primary key, name text not null, checksum text not null,
+                breaks_before integer, applied_at timestamptz not null)
+            """
+        )
+        known = {
+            row["version"]: row["checksum"]
+            for row in tx.all("select version, checksum from schema_migrations")
+        }
+        for migration in bundled() if migrations is None else migrations:
+            checksum = known.get(migration.version)
+            if checksum is None:
+                _apply(tx, migration, now)
+                applied.append(migration.name)
+            elif checksum != migration.checksum:
+                raise SchemaMismatch(
+                    f"{migration.name} was changed after it was applied: write a new migration instead"
+                )
+    return applied
+
+
+def _apply(tx: Transaction, migration: Migration, now: datetime) -> None:
+    tx.script(migration.sql)
+    tx.execute(
+        "insert into schema_migrations (version, name, checksum, applied_at) values (:version, :name, :checksum, :now)",
+        version=migration.version,
+        name=migration.name,
+        checksum=migration.checksum,
+        now=now,
+    )
+
+
+def require_schema(database: Database) -> None:
+    """Raise SchemaMismatch where the database is older than this build needs, or breaking for it."""
+    with database.transaction() as tx:
+        exists = tx.one("select to_regclass('schema_migrations') is not null as found")
+        if not exists or not exists["found"]:
+            raise SchemaMismatch("the database has no schema yet: run the migrate function first")
+        row = tx.one(
+            "select coalesce(max(version), 0) as version, coalesce(max(breaks_before), 0) as breaks from schema_migrations"
+        )
+    version, breaks = (int(row["version"]), int(row["breaks"])) if row else (0, 0)
+    if version < SCHEMA_MIN or breaks > len(bundled()):
+        raise SchemaMismatch(
+            f"the schema is at {version}, this build needs {SCHEMA_MIN}: run the migrate function first"
+        )
