@@ -1,0 +1,113 @@
+"""One market: its mark and oracle, the path they took, and the synthetic book around the mid.
+
+Promises: the book is a pure function of mid and spec less what was taken since the last refresh; levels are
+on tick and lot; bids below asks. Users' orders are not in it: the synthetic book is everyone's counterparty.
+"""
+
+from dataclasses import dataclass, field
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
+
+from local.hyperliquid.config import MarketSpec
+from local.hyperliquid.decimals import ZERO, to_lot, to_tick
+
+_BPS = Decimal(10_000)
+Level = tuple[Decimal, Decimal]
+
+
+@dataclass(slots=True)
+class Market:
+    """State of one perpetual. `path` holds (time_ms, mark) of every change, oldest first;
+    until `priced` it holds the configured starting mark alone."""
+
+    index: int
+    spec: MarketSpec
+    mark: Decimal
+    oracle: Decimal
+    path: list[tuple[int, Decimal]] = field(default_factory=list)
+    priced: bool = False
+    funding_history: list[tuple[int, Decimal]] = field(default_factory=list)
+    funding_rate: Decimal = ZERO
+    taken_at_ms: int = 0
+    taken: dict[bool, Decimal] = field(default_factory=lambda: {True: ZERO, False: ZERO})
+    overrides: dict[bool, list[Level]] = field(default_factory=dict)
+    ladder: dict[bool, list[Level]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    def set_mark(self, time_ms: int, mark: Decimal, oracle: Decimal | None = None) -> None:
+        """A new mark refreshes the book; the oracle follows unless given."""
+        self.mark = mark
+        self.oracle = mark if oracle is None else oracle
+        if not self.priced:
+            self.path.clear()
+            self.priced = True
+        self.path.append((time_ms, mark))
+        self.refresh()
+
+    def refresh(self) -> None:
+        self.taken = {True: ZERO, False: ZERO}
+        self.ladder.clear()
+
+    def refill(self, now_ms: int, after_ms: int) -> None:
+        """Give back what was taken once `after_ms` have passed."""
+        if now_ms - self.taken_at_ms >= after_ms:
+            self.taken = {True: ZERO, False: ZERO}
+
+    def _build(self, is_bid: bool) -> list[Level]:
+        spec, sign = self.spec, (-1 if is_bid else 1)
+        size = to_lot(spec.level_usd / self.mark, spec.sz_decimals, ROUND_DOWN)
+        rows: list[Level] = []
+        for step in range(spec.levels if size > 0 else 0):
+            bps = spec.spread_bps / 2 + spec.level_step_bps * step
+            raw = self.mark * (1 + sign * bps / _BPS)
+            price = to_tick(raw, spec.sz_decimals, ROUND_FLOOR if is_bid else ROUND_CEILING)
+            if price > 0 and (not rows or price != rows[-1][0]):
+                rows.append((price, size))
+            elif rows:
+                rows[-1] = (price, rows[-1][1] + size)
+        return rows
+
+    def levels(self, is_bid: bool) -> list[Level]:
+        """Best first, what was taken already removed."""
+        if is_bid in self.overrides:
+            rows = self.overrides[is_bid]
+        elif is_bid in self.ladder:
+            rows = self.ladder[is_bid]
+        else:
+            rows = self.ladder[is_bid] = self._build(is_bid)
+        gone, left = self.taken[is_bid], []
+        for price, size in rows:
+            eaten = min(gone, size)
+            gone -= eaten
+            if size > eaten:
+                left.append((price, size - eaten))
+        return left
+
+    def best(self, is_bid: bool) -> Decimal | None:
+        rows = self.levels(is_bid)
+        return rows[0][0] if rows else None
+
+    @property
+    def mid(self) -> Decimal:
+        bid, ask = self.best(True), self.best(False)
+        if bid is None or ask is None:
+            return self.mark
+        return to_tick((bid + ask) / 2, self.spec.sz_decimals, ROUND_DOWN)
+
+    def walk(self, is_buy: bool, size: Decimal, limit: Decimal | None) -> list[Level]:
+        """What a taker of `size` would get within `limit` (None: any price), best first."""
+        got: list[Level] = []
+        for price, available in self.levels(not is_buy):
+            beyond = limit is not None and (price > limit if is_buy else price < limit)
+            if size <= 0 or beyond:
+                break
+            part = min(size, available)
+            got.append((price, part))
+            size -= part
+        return got
+
+    def take(self, is_buy: bool, size: Decimal, now_ms: int) -> None:
+        self.taken[not is_buy] += size
+        self.taken_at_ms = now_ms
