@@ -1,0 +1,177 @@
+"""Whether a position must be closed now, and what its trail has become: one decision per position and mark. Pure.
+
+Promises:
+- Between the next levels nothing is computed: a mark inside the band costs two comparisons (`Watch.low`, `Watch.high`).
+- A level that rests at the venue is the venue's to execute: the monitor acts on it only if it is missing there, or has been
+  crossed for five seconds without a fill.
+- The fine trail is the monitor's: it acts at once. The peak never moves against the position, the trail never loosens.
+- LONG and SHORT mirror each other.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from outcry.agents.model import Trailing
+from outcry.runtime.reasons import Reason
+from outcry.runtime.side import Side
+
+CROSSED_FOR = timedelta(seconds=5)
+_NEVER = datetime.max.replace(tzinfo=UTC)
+_FAR = Decimal("Infinity")
+_ONE = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What the decision needs of a position. Prices are in the market's quote; `ends_at` is the time limit."""
+
+    side: Side
+    entry_price: Decimal
+    stop_price: Decimal
+    stop_rests: bool
+    trailing: Trailing | None
+    peak: Decimal
+    trail_price: Decimal | None
+    resting_stop: Decimal
+    liquidation_price: Decimal | None
+    liquidation_buffer_frac: Decimal
+    ends_at: datetime | None
+    crossed_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A position with its band: as long as `low < mark < high` and `now < until`, nothing has to be decided."""
+
+    watched: Watched
+    low: Decimal
+    high: Decimal
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What changed. `ratchet_to` is a new price for the stop that rests at the venue; `exit` closes the position."""
+
+    peak: Decimal
+    trail_price: Decimal | None
+    crossed_since: datetime | None
+    ratchet_to: Decimal | None = None
+    exit: Reason | None = None
+    detail: str = ""
+
+
+def watch(watched: Watched) -> Watch:
+    """Work out the band in which nothing happens."""
+    sign = watched.side.sign
+    losing = [watched.stop_price * sign]
+    if watched.trail_price is not None:
+        losing.append(watched.trail_price * sign)
+    buffer = liquidation_limit(watched)
+    if buffer is not None:
+        losing.append(buffer * sign)
+    near_loss = max(losing)
+    near_win = _next_peak(watched) * sign if watched.trailing is not None else _FAR
+    low, high = (near_loss, near_win) if sign > 0 else (-near_win, -near_loss)
+    if watched.crossed_since is not None:
+        low, high = _FAR, -_FAR  # a crossing is looked at on every pass, until it is filled or gone
+    return Watch(watched, low, high, watched.ends_at or _NEVER)
+
+
+def decide(subject: Watch, mark: Decimal, now: datetime) -> Decision | None:
+    """What must be done at this mark; None where nothing changed."""
+    if subject.low < mark < subject.high and now < subject.until:
+        return None
+    watched = _with_peak(subject.watched, mark)
+    moved = Decision(watched.peak, watched.trail_price, None)
+    due = _exit(watched, mark, now)
+    if due is not None:
+        return replace(moved, exit=due[0], detail=due[1])
+    if _is_beyond(watched, watched.stop_price, mark):
+        return _crossed(watched, moved, mark, now)
+    ratchet = _ratchet(watched)
+    if ratchet is None and moved == Decision(
+        subject.watched.peak, subject.watched.trail_price, subject.watched.crossed_since
+    ):
+        return None
+    return replace(moved, ratchet_to=ratchet)
+
+
+def liquidation_limit(watched: Watched) -> Decimal | None:
+    """The mark at which the position is closed before the venue would liquidate it."""
+    if watched.liquidation_price is None:
+        return None
+    return watched.liquidation_price * (_ONE + watched.liquidation_buffer_frac * watched.side.sign)
+
+
+def _exit(watched: Watched, mark: Decimal, now: datetime) -> tuple[Reason, str] | None:
+    limit = liquidation_limit(watched)
+    if limit is not None and _is_beyond(watched, limit, mark):
+        return Reason.LIQUIDATION_BUFFER, f"mark {mark}, liquidation at {watched.liquidation_price}"
+    trail = watched.trail_price
+    if (
+        trail is not None
+        and _is_beyond(watched, trail, mark)
+        and not (watched.stop_rests and trail == watched.resting_stop)
+    ):
+        return Reason.TRAILING_STOP, f"mark {mark} behind the peak {watched.peak}"
+    if watched.ends_at is not None and now >= watched.ends_at:
+        return Reason.TIME_LIMIT, f"held until {watched.ends_at:%H:%M:%S}"
+    return None
+
+
+def _crossed(watched: Watched, moved: Decision, mark: Decimal, now: datetime) -> Decision:
+    reason = Reason.TRAILING_STOP if watched.trail_price is not None else Reason.STOP_LOSS
+    if not watched.stop_rests:
+        return replace(
+            moved,
+            exit=reason,
+            detail=f"mark {mark} beyond the stop {watched.stop_price}, which does not rest at the venue",
+        )
+    since = watched.crossed_since or now
+    if now - since >= CROSSED_FOR:
+        return replace(
+            moved,
+            crossed_since=since,
+            exit=reason,
+            detail=f"the stop {watched.stop_price} was crossed without a fill",
+        )
+    return replace(moved, crossed_since=since)
+
+
+def _with_peak(watched: Watched, mark: Decimal) -> Watched:
+    trailing = watched.trailing
+    if trailing is None:
+        return watched
+    sign = watched.side.sign
+    peak = mark if (mark - watched.peak) * sign > 0 else watched.peak
+    activation = watched.entry_price * (_ONE + trailing.activation_frac * sign)
+    if (peak - activation) * sign < 0:
+        return replace(watched, peak=peak)
+    trail = peak * (_ONE - trailing.distance_frac * sign)
+    if watched.trail_price is not None and (watched.trail_price - trail) * sign > 0:
+        trail = watched.trail_price
+    return replace(watched, peak=peak, trail_price=trail)
+
+
+def _ratchet(watched: Watched) -> Decimal | None:
+    """The trail, where it is a step's worth nearer than the stop that rests at the venue."""
+    if watched.trailing is None or watched.trail_price is None:
+        return None
+    gain = (watched.trail_price - watched.resting_stop) * watched.side.sign
+    return (
+        watched.trail_price if gain >= watched.entry_price * watched.trailing.step_frac and gain > 0 else None
+    )
+
+
+def _next_peak(watched: Watched) -> Decimal:
+    """The price from which the peak is worth writing: the activation at first, then every new best price."""
+    assert watched.trailing is not None
+    sign = watched.side.sign
+    activation = watched.entry_price * (_ONE + watched.trailing.activation_frac * sign)
+    return max(watched.peak * sign, activation * sign) * sign
+
+
+def _is_beyond(watched: Watched, level: Decimal, mark: Decimal) -> bool:
+    return (level - mark) * watched.side.sign >= 0

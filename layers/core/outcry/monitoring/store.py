@@ -1,0 +1,251 @@
+"""SQL of the monitor: marks and markets as last read, what is in flight, what the venue last showed. Private to this room."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from outcry.runtime.database import Row, Transaction
+from outcry.venues.port import AccountSnapshot, Market, Marks
+
+FROZEN_AFTER = 3  # passes in which no mark of a venue moved at all
+
+
+def write_marks(tx: Transaction, venue: str, network: str, marks: Marks) -> None:
+    """Keep the marks of one complete answer, and count for how many passes each has stood still."""
+    tx.execute(
+        """
+        insert into marks as m (venue, network, market, mark, read_at)
+        select :venue, :network, r.market, r.mark, :read_at
+          from jsonb_to_recordset(cast(:rows as jsonb)) as r (market text, mark numeric)
+        on conflict (venue, network, market) do update
+           set frozen_passes = case when m.mark = excluded.mark then m.frozen_passes + 1 else 0 end,
+               mark = excluded.mark, read_at = excluded.read_at
+         where m.read_at < excluded.read_at
+        """,
+        venue=venue,
+        network=network,
+        read_at=marks.received_at,
+        rows=json.dumps([{"market": market, "mark": str(mark)} for market, mark in marks.prices.items()]),
+    )
+
+
+def is_feed_frozen(tx: Transaction, venue: str, network: str) -> bool:
+    """Whether not one mark of the venue moved over three passes: then the feed is dead, however fresh it looks."""
+    row = tx.one(
+        """
+        select count(*) > 1 and min(frozen_passes) >= :passes as frozen from marks where venue = :venue and network = :network
+        """,
+        passes=FROZEN_AFTER,
+        venue=venue,
+        network=network,
+    )
+    return bool(row and row["frozen"])
+
+
+def markets_read_at(tx: Transaction, venue: str, network: str) -> datetime | None:
+    """When the venue's markets were last read."""
+    row = tx.one(
+        "select min(read_at) as at from markets where venue = :venue and network = :network",
+        venue=venue,
+        network=network,
+    )
+    return row["at"] if row else None
+
+
+def write_markets(
+    tx: Transaction, venue: str, network: str, markets: Mapping[str, Market], *, now: datetime
+) -> None:
+    """Keep what trades on a venue."""
+    rows = [
+        {
+            "market": market.market,
+            "asset": market.asset,
+            "size_decimals": market.size_decimals,
+            "max_leverage": market.max_leverage,
+            "only_isolated": market.only_isolated,
+            "is_delisted": market.is_delisted,
+        }
+        for market in markets.values()
+    ]
+    tx.execute(
+        """
+        insert into markets (venue, network, market, asset, size_decimals, max_leverage, only_isolated, is_delisted, read_at)
+        select :venue, :network, market, asset, size_decimals, max_leverage, only_isolated, is_delisted, :now
+          from jsonb_to_recordset(cast(:rows as jsonb)) as r (market text, asset integer, size_decimals smallint,
+               max_leverage integer, only_isolated boolean, is_delisted boolean)
+        on conflict (venue, network, market) do update
+           set asset = excluded.asset, size_decimals = excluded.size_decimals, max_leverage = excluded.max_leverage,
+               only_isolated = excluded.only_isolated, is_delisted = excluded.is_delisted, read_at = excluded.read_at
+        """,
+        venue=venue,
+        network=network,
+        rows=json.dumps(rows),
+        now=now,
+    )
+
+
+def in_flight(
+    tx: Transaction, account_ids: Sequence[str]
+) -> dict[tuple[str, str], tuple[bool, datetime | None]]:
+    """By account and place: whether a request may be changing the size now, and when the place last changed."""
+    rows = tx.all(
+        """
+        with busy as (
+            select account_id, position_key, bool_or(kind in ('enter', 'exit') and status in ('WORKING', 'UNKNOWN')) as busy
+              from orders where account_id = any(cast(:ids as text[])) and finished_at is null group by 1, 2
+        ), recent as (
+            select account_id, position_key, max(filled_at) as at from fills where account_id = any(cast(:ids as text[])) group by 1, 2
+        )
+        select coalesce(b.account_id, r.account_id) as account_id, coalesce(b.position_key, r.position_key) as position_key,
+               coalesce(b.busy, false) as busy, r.at
+          from busy b full join recent r using (account_id, position_key)
+        """,
+        ids=list(account_ids),
+    )
+    return {(row["account_id"], row["position_key"]): (row["busy"], row["at"]) for row in rows}
+
+
+def last_snapshot(tx: Transaction, account_id: str) -> tuple[datetime, dict[str, Decimal]] | None:
+    """What the account was last seen to hold."""
+    row = tx.one(
+        "select taken_at, sizes from snapshots where account_id = :account_id", account_id=account_id
+    )
+    return (
+        None if row is None else (row["taken_at"], {key: Decimal(size) for key, size in row["sizes"].items()})
+    )
+
+
+def write_snapshot(tx: Transaction, account_id: str, snapshot: AccountSnapshot) -> None:
+    """Keep what the account is worth and holds."""
+    tx.execute(
+        """
+        insert into snapshots (account_id, equity_usd, free_usd, taken_at, sizes)
+        values (:account_id, :equity, :free, :taken_at, cast(:sizes as jsonb))
+        on conflict (account_id) do update set equity_usd = excluded.equity_usd, free_usd = excluded.free_usd,
+               taken_at = excluded.taken_at, sizes = excluded.sizes
+         where snapshots.taken_at < excluded.taken_at
+        """,
+        account_id=account_id,
+        equity=snapshot.equity_usd,
+        free=snapshot.free_usd,
+        taken_at=snapshot.taken_at,
+        sizes=json.dumps({market: str(holding.size) for market, holding in snapshot.holdings.items()}),
+    )
+
+
+def discovered(tx: Transaction, account_id: str, position_key: str) -> UUID | None:
+    """The open record of a foreign holding in a place."""
+    row = tx.one(
+        """
+        select position_id from positions where account_id = :account_id and position_key = :position_key
+           and origin = 'DISCOVERED' and not is_owned and status = 'OPEN'
+        """,
+        account_id=account_id,
+        position_key=position_key,
+    )
+    return None if row is None else row["position_id"]
+
+
+def insert_discovered(tx: Transaction, fields: dict[str, Any], *, now: datetime) -> None:
+    """Record a foreign holding, to be observed: it belongs to no deployment and is never traded."""
+    tx.execute(
+        """
+        insert into positions (account_id, venue, network, position_key, market, side, origin, status, is_owned, size, entry_price,
+                               rules, opened_at, created_at, updated_at, trace_id)
+        values (:account_id, :venue, :network, :market, :market, cast(:side as side), 'DISCOVERED', 'OPEN', false, :size, :entry_price,
+                '{}', :now, :now, :now, :trace_id)
+        """,
+        now=now,
+        **fields,
+    )
+
+
+def end_discovered(tx: Transaction, account_id: str, keys_shown: Sequence[str], *, now: datetime) -> None:
+    """Close the records of foreign holdings that the venue no longer shows; their profit is not ours to know."""
+    tx.execute(
+        """
+        update positions set status = 'CLOSED', closed_at = :now, updated_at = :now
+         where account_id = :account_id and origin = 'DISCOVERED' and not is_owned and status = 'OPEN'
+           and position_key <> all(cast(:keys as text[]))
+        """,
+        account_id=account_id,
+        keys=list(keys_shown),
+        now=now,
+    )
+
+
+def resting_stops(tx: Transaction, account_ids: Sequence[str]) -> list[Row]:
+    """The stops and steps that the ledger believes to rest, with the client ids of their placements."""
+    return tx.all(
+        """
+        select o.account_id, o.order_id, o.position_id, o.leg, o.trace_id, a.cloid, a.answered_at
+          from orders o join actions a on a.order_id = o.order_id and a.attempt = o.attempt and a.kind = 'place'
+         where o.account_id = any(cast(:ids as text[])) and o.kind = 'protect' and o.status = 'RESTING'
+        """,
+        ids=list(account_ids),
+    )
+
+
+def working_protections(tx: Transaction, position_ids: Sequence[UUID]) -> set[UUID]:
+    """Positions of which a stop is being placed right now."""
+    rows = tx.all(
+        """
+        select distinct position_id from orders
+         where position_id = any(cast(:ids as uuid[])) and kind = 'protect' and leg = 'stop'
+           and finished_at is null and status <> 'RESTING'
+        """,
+        ids=[str(position_id) for position_id in position_ids],
+    )
+    return {row["position_id"] for row in rows}
+
+
+def beat(tx: Transaction, stage: str, *, now: datetime, detail: Mapping[str, Any]) -> None:
+    """Say that a stage ran."""
+    tx.execute(
+        """
+        insert into heartbeats (stage, beat_at, detail) values (:stage, :now, cast(:detail as jsonb))
+        on conflict (stage) do update set beat_at = excluded.beat_at, detail = excluded.detail
+        """,
+        stage=stage,
+        now=now,
+        detail=json.dumps(dict(detail)),
+    )
+
+
+def provisional(tx: Transaction, account_ids: Sequence[str], *, before: datetime) -> list[UUID]:
+    """Closed positions whose profit has waited out a funding period and can be called final."""
+    rows = tx.all(
+        """
+        select position_id from positions where account_id = any(cast(:ids as text[])) and status = 'CLOSED' and is_owned
+           and not pnl_is_final and realised_pnl_usd is not null and closed_at < :before
+        """,
+        ids=list(account_ids),
+        before=before,
+    )
+    return [row["position_id"] for row in rows]
+
+
+def finalise(tx: Transaction, position_ids: Sequence[UUID], *, now: datetime) -> None:
+    """Call the profit of these positions final."""
+    tx.execute(
+        "update positions set pnl_is_final = true, updated_at = :now where position_id = any(cast(:ids as uuid[]))",
+        ids=[str(position_id) for position_id in position_ids],
+        now=now,
+    )
+
+
+def stale_pending(
+    tx: Transaction, account_ids: Sequence[str], *, now: datetime, after: timedelta
+) -> list[Row]:
+    """Positions that have waited long for the fills that close them."""
+    return tx.all(
+        """
+        select position_id, account_id, market, trace_id from positions
+         where account_id = any(cast(:ids as text[])) and status = 'CLOSE_PENDING' and updated_at < :before
+        """,
+        ids=list(account_ids),
+        before=now - after,
+    )

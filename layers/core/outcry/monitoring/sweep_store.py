@@ -1,0 +1,35 @@
+"""SQL of the sweep: which accounts are watched, and which trace a row belongs to. Private to this room."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from outcry.runtime.database import Transaction
+from outcry.runtime.leases import Claimable
+
+
+def accounts_to_watch(tx: Transaction) -> list[str]:
+    """Every account that trades on Hyperliquid's marks: live ones and paper ones."""
+    rows = tx.all(
+        "select account_id from accounts where venue in ('hyperliquid', 'paper') order by account_id"
+    )
+    return [row["account_id"] for row in rows]
+
+
+def traces(tx: Transaction, what: Claimable, keys: Sequence[Any]) -> dict[str, str]:
+    """The trace id of each row, by its key as text."""
+    if not keys:
+        return {}
+    rows = tx.all(
+        f"""
+        select cast({what.key} as text) as key, coalesce(trace_id, '') as trace_id from {what.table}
+         where {what.key} = any(cast(:keys as {what.key_type}[]))
+        """,
+        keys=[str(key) if what.key_type == "uuid" else key for key in keys],
+    )
+    return {row["key"]: row["trace_id"] for row in rows}
+
+
+def drop_old_leases(tx: Transaction, *, now: datetime) -> None:
+    """Forget leases that lapsed: each minute's tick leaves one behind."""
+    tx.execute("delete from leases where held_until <= :now and name like 'tick:%'", now=now)

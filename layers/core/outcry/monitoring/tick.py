@@ -1,0 +1,89 @@
+"""The minute's tick: rings the monitors four times a minute, finds work whose doorbell was lost, and carries out flattens.
+
+Promises: exits are swept before entries; at most 500 rings a table; rows are pushed back as they are rung, so that a row that
+fails is rung ever more rarely and never starves the others.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import batched
+from uuid import UUID
+
+from outcry.monitoring import store, sweep_store
+from outcry.orders.flatten import flatten_standing
+from outcry.runtime.clock import Clock
+from outcry.runtime.database import Database
+from outcry.runtime.leases import CALLS, NOTICES, ORDERS, POSTS, due, try_lease
+from outcry.runtime.queues import Doorbell, Queue, Ring
+
+BEATS_S = (0, 15, 30, 45)
+ACCOUNTS_PER_MESSAGE = 25
+
+
+class Tick:
+    """Runs once a minute."""
+
+    def __init__(
+        self, database: Database, clock: Clock, doorbell: Doorbell, new_id: Callable[[], UUID]
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._doorbell = doorbell
+        self._new_id = new_id
+
+    def run(self) -> dict[str, int]:
+        """Ring what is due and return how much of each. Two ticks in one minute ring the monitors once."""
+        now = self._clock.now()
+        rung = self._sweep(now)
+        rung["ticks"] = self._ring_monitors(now)
+        with self._database.transaction() as tx:
+            store.beat(tx, "tick", now=now, detail=rung)
+        return rung
+
+    def _ring_monitors(self, now: datetime) -> int:
+        with self._database.transaction() as tx:
+            minute = now.replace(second=0, microsecond=0)
+            if not try_lease(
+                tx,
+                f"tick:{minute:%Y-%m-%dT%H:%M}",
+                holder=self._new_id(),
+                now=now,
+                lasting=timedelta(minutes=5),
+            ):
+                return 0
+            sweep_store.drop_old_leases(tx, now=now)
+            accounts = sweep_store.accounts_to_watch(tx)
+        count = 0
+        for chunk in batched(accounts, ACCOUNTS_PER_MESSAGE, strict=False):
+            for delay_s in BEATS_S:
+                due_at = now + timedelta(seconds=delay_s)
+                ring = Ring(
+                    f"{due_at:%H%M%S}",
+                    str(self._new_id()),
+                    extra={"accounts": list(chunk), "due_at": due_at.isoformat()},
+                )
+                self._doorbell.ring(Queue.TICKS_HYPERLIQUID, [ring], delay_s=delay_s)
+                count += 1
+        return count
+
+    def _sweep(self, now: datetime) -> dict[str, int]:
+        rung: dict[str, int] = {}
+        rings: list[tuple[Queue, list[Ring]]] = []
+        with self._database.transaction() as tx:
+            rings.append((Queue.EXITS, flatten_standing(tx, now=now)))
+        with self._database.transaction() as tx:
+            for queue, what, where in (
+                (Queue.EXITS, ORDERS, "kind <> 'enter'"),
+                (Queue.ENTRIES, ORDERS, "kind = 'enter'"),
+                (Queue.CALLS, CALLS, "true"),
+                (Queue.POSTS, POSTS, "true"),
+                (Queue.NOTICES, NOTICES, "true"),
+            ):
+                keys = due(tx, what, now=now, where=where)
+                traces = sweep_store.traces(tx, what, keys)
+                rings.append((queue, [Ring(str(key), traces.get(str(key), ""), ring=1) for key in keys]))
+        for queue, batch in rings:
+            if batch:
+                self._doorbell.ring(queue, batch)
+            rung[queue.value] = rung.get(queue.value, 0) + len(batch)
+        return rung

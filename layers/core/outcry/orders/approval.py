@@ -1,0 +1,272 @@
+"""Approves an entry: one transaction that takes the place and reserves the worst case, or one reason why not.
+
+Marks, account and open orders are read before the transaction and passed in with their times. A reading that turns out older
+than the account's last change is read again, a few times, before the entry is left for a later ring.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from outcry.agents.roster import deployment as load_deployment
+from outcry.controls.gate import standing_entry
+from outcry.orders import approval_store, store
+from outcry.orders.carry import Held
+from outcry.orders.model import Order, OrderKind, OrderStatus
+from outcry.orders.ports import Desk
+from outcry.orders.risk import Facts, Refusal, entry_bound, refuse, room
+from outcry.positions import store as positions_store
+from outcry.runtime.database import Transaction, UniqueViolation
+from outcry.runtime.reasons import Reason
+from outcry.runtime.side import Side
+from outcry.signals.model import EntryPlan
+from outcry.signals.size import SizeInputs, TooSmall, size_entry
+from outcry.venues.port import AccountMode, AccountSnapshot, Market, Marks, OpenOrder, Venue
+
+PASSING = frozenset({Reason.MARK_STALE, Reason.SNAPSHOT_STALE})
+MODE_KEPT_FOR = timedelta(minutes=10)
+READINGS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the venue showed before the approval."""
+
+    marks: Marks
+    snapshot: AccountSnapshot
+    open_orders: tuple[OpenOrder, ...]
+    mode: AccountMode
+    has_signer: bool
+
+
+class Approver:
+    """Turns a PLANNED entry into an APPROVED one, or into a SKIPPED one with its reason."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._modes: dict[str, tuple[datetime, AccountMode]] = {}
+
+    def approve(self, held: Held) -> Refusal | None:
+        """Approve or skip. A refusal that comes back was recorded, unless it is a passing one: then ring again later.
+
+        Raises VenueUnreachable where the venue could not be read.
+        """
+        plan = EntryPlan.from_json(held.order.plan)
+        venue = self._desk.venue_of(held.order)
+        market = self._desk.market(venue, plan.market)
+        if market is None or market.is_delisted:
+            return self._skip(
+                held, Refusal(Reason.MARKET_NOT_LISTED, f"{plan.market} does not trade on {venue.name}")
+            )
+        refusal: Refusal | None = None
+        for _ in range(READINGS):
+            reading = self._read(held, venue)
+            try:
+                with self._desk.database.transaction() as tx:
+                    refusal = self._decide(tx, held, plan, venue, market, reading)
+            except UniqueViolation as taken:
+                if taken.constraint != "one_owned_position_per_place":
+                    raise
+                refusal = Refusal(Reason.PLACE_TAKEN, "another entry took this place in the same moment")
+            if refusal is None or refusal.reason not in PASSING:
+                break
+        if refusal is None or (refusal.reason in PASSING and self._desk.clock.now() <= plan.not_after):
+            return refusal
+        return self._skip(held, refusal)
+
+    def _read(self, held: Held, venue: Venue) -> Reading:
+        address = held.account.address
+        now = self._desk.clock.now()
+        kept = self._modes.get(address)
+        if kept is None or now - kept[0] > MODE_KEPT_FOR:
+            kept = self._modes[address] = (now, venue.account_mode(address))
+        return Reading(
+            marks=venue.marks(),
+            snapshot=venue.account(address),
+            open_orders=tuple(venue.open_orders(address)),
+            mode=kept[1],
+            has_signer=self._desk.signers.active(held.account) is not None,
+        )
+
+    def _decide(
+        self, tx: Transaction, held: Held, plan: EntryPlan, venue: Venue, market: Market, reading: Reading
+    ) -> Refusal | None:
+        order = held.order
+        now = self._desk.clock.now()
+        deployment = approval_store.lock_scopes(tx, order.account_id, order.deployment_id)
+        mark = reading.marks.prices.get(plan.market)
+        facts = Facts(
+            now=now,
+            not_after=plan.not_after,
+            side=plan.side,
+            reference_price=plan.reference_price,
+            max_chase_frac=plan.max_chase_frac,
+            mark=mark,
+            mark_at=reading.marks.received_at,
+            snapshot_at=reading.snapshot.taken_at,
+            changed_at=approval_store.changed_at(tx, order.account_id),
+            standing=standing(tx, order, plan, now),
+            deployment_state=deployment["state"],
+            mode_is_standard=reading.mode is AccountMode.STANDARD,
+            has_signer=reading.has_signer,
+            owner_side=_owner_side(tx, order),
+            place_has_open_order=_others_at_work(tx, order),
+            venue_size=_size_in(reading.snapshot, plan.market),
+            has_foreign_order=_has_foreign_order(tx, reading.open_orders, plan.market),
+        )
+        refusal = refuse(facts)
+        if refusal is not None or mark is None:
+            return refusal
+        return self._take(tx, held, plan, venue, market, reading.snapshot, mark, deployment["agent_id"], now)
+
+    def _take(
+        self,
+        tx: Transaction,
+        held: Held,
+        plan: EntryPlan,
+        venue: Venue,
+        market: Market,
+        snapshot: AccountSnapshot,
+        mark: Decimal,
+        agent_id: str,
+        now: datetime,
+    ) -> Refusal | None:
+        order = held.order
+        deployment = load_deployment(tx, order.deployment_id)
+        assert deployment is not None, "an order names a deployment that exists"
+        by_deployment, by_account = approval_store.usages(
+            tx,
+            account_id=order.account_id,
+            deployment_id=order.deployment_id,
+            agent_id=agent_id,
+            author_id=plan.author_id,
+            market=plan.market,
+            now=now,
+        )
+        left = room([(deployment.limits, by_deployment), (deployment.account.limits, by_account)])
+        if left.notional_usd <= 0:
+            return Refusal(left.binding, "nothing is left under this limit")
+        pending = approval_store.margin_not_yet_at_venue(tx, order.account_id, snapshot.taken_at)
+        sized = size_entry(
+            SizeInputs(
+                equity_usd=snapshot.equity_usd,
+                free_usd=max(snapshot.free_usd - pending, Decimal(0)),
+                risk_frac=plan.risk_frac,
+                score=plan.score,
+                stop_frac=plan.stop_frac,
+                fee_frac=venue.taker_fee_frac,
+                slippage_frac=plan.max_slippage_frac,
+                mark=mark,
+                exit_stop_frac=plan.exits.own_stop_frac,
+                liquidation_buffer_frac=plan.exits.liquidation_buffer_frac,
+                cap_usd=left.notional_usd,
+                max_leverage=plan.max_leverage,
+                market_max_leverage=market.max_leverage,
+                size_decimals=market.size_decimals,
+                minimum_usd=venue.minimum_notional_usd,
+            )
+        )
+        if isinstance(sized, TooSmall):
+            tight = left.notional_usd < venue.minimum_notional_usd * (1 + plan.max_slippage_frac)
+            is_cap = tight and sized.reason is Reason.SIZE_BELOW_MINIMUM
+            return Refusal(left.binding if is_cap else sized.reason, sized.detail)
+        place = (order.account_id, order.venue, order.network, order.position_key, order.market)
+        position_id = positions_store.insert_opening(
+            tx,
+            deployment_id=order.deployment_id,
+            place=place,
+            side=plan.side,
+            plan=plan.exits,
+            leverage=Decimal(sized.leverage),
+            origin="SIGNAL" if order.signal_id is not None else "PERSON",
+            now=now,
+            trace_id=order.trace_id,
+        )
+        store.move(
+            tx,
+            order,
+            OrderStatus.APPROVED,
+            held=held.claim,
+            now=now,
+            position_id=position_id,
+            size=sized.size,
+            limit_price=venue.fit_price(
+                market, entry_bound(mark, plan.side, plan.max_slippage_frac), up=plan.side.sign < 0
+            ),
+            leverage=Decimal(sized.leverage),
+        )
+        approval_store.reserve(
+            tx,
+            order_id=order.order_id,
+            account_id=order.account_id,
+            deployment_id=order.deployment_id,
+            agent_id=agent_id,
+            author_id=plan.author_id,
+            venue=order.venue,
+            market=order.market,
+            position_id=position_id,
+            notional_usd=sized.worst_notional_usd,
+            margin_usd=sized.margin_usd,
+            risk_usd=sized.risk_usd,
+            now=now,
+        )
+        return None
+
+    def _skip(self, held: Held, refusal: Refusal) -> Refusal:
+        now = self._desk.clock.now()
+        with self._desk.database.transaction() as tx:
+            store.move(
+                tx,
+                held.order,
+                OrderStatus.SKIPPED,
+                held=held.claim,
+                now=now,
+                reason=refusal.reason.value,
+                detail=refusal.detail,
+            )
+        return refusal
+
+
+def standing(tx: Transaction, order: Order, plan: EntryPlan, now: datetime) -> Refusal | None:
+    """What controls and locks say about an entry now, read so that a pause which committed before is always seen."""
+    forbidden = standing_entry(
+        tx,
+        account_id=order.account_id,
+        deployment_id=order.deployment_id,
+        agent_id=plan.agent_id,
+        author_id=plan.author_id,
+        market=plan.market,
+        now=now,
+    )
+    return None if forbidden is None else Refusal(forbidden.reason, forbidden.detail)
+
+
+def _owner_side(tx: Transaction, order: Order) -> Side | None:
+    owner = positions_store.owner_of(tx, order.account_id, order.venue, order.position_key)
+    return None if owner is None else owner.side
+
+
+def _others_at_work(tx: Transaction, order: Order) -> bool:
+    at_work = store.unfinished_in_place(
+        tx,
+        order.account_id,
+        order.venue,
+        order.position_key,
+        (OrderKind.ENTER, OrderKind.EXIT, OrderKind.PROTECT, OrderKind.CANCEL),
+    )
+    return any(
+        other.order_id != order.order_id and other.status is not OrderStatus.PLANNED for other in at_work
+    )
+
+
+def _size_in(snapshot: AccountSnapshot, market: str) -> Decimal:
+    holding = snapshot.holdings.get(market)
+    return Decimal(0) if holding is None else holding.size
+
+
+def _has_foreign_order(tx: Transaction, open_orders: tuple[OpenOrder, ...], market: str) -> bool:
+    here = [order for order in open_orders if order.market == market]
+    if not here:
+        return False
+    ours = approval_store.is_our_cloid(tx, [order.cloid for order in here if order.cloid])
+    return any(order.cloid not in ours for order in here)

@@ -1,0 +1,187 @@
+"""Carries one request out: prepared, signed, sent, answered; one transaction per arrow and no network inside any.
+
+Promises:
+- Nonce, expiry and payload are committed before anything is signed; the exact bytes are committed before the socket is touched.
+- Whoever finds a request half-way continues it by its state. What may have been sent is resolved, never sent afresh.
+- SIGNED and SENT are committed together, because nothing can happen between them; SIGNED alone is what is left when no
+  connection could be made, and then the same bytes may go out later.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from outcry.agents.model import Account
+from outcry.orders import store
+from outcry.orders.lifecycle import Takeover, client_order_id, is_expired, take_over
+from outcry.orders.model import Action, ActionKind, ActionStatus, Order
+from outcry.orders.outcomes import Known, Void, recorded, status_after, to_json
+from outcry.orders.ports import Desk, LoadedSigner
+from outcry.orders.risk import Refusal
+from outcry.runtime.database import Transaction
+from outcry.runtime.leases import Claim
+from outcry.runtime.reasons import Reason
+from outcry.venues.port import Answer, Filled, Market, RefusalKind, Refused, Request, Resting, Venue
+
+Guard = Callable[[Transaction], Refusal | None]
+
+KINDS_WITH_CLOID = frozenset({ActionKind.PLACE})
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A claimed order: the order as it was read, its claim, and the account that it trades for."""
+
+    order: Order
+    claim: Claim
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """The guard forbade the request before it was prepared; nothing was signed."""
+
+    refusal: Refusal
+
+
+class Carrier:
+    """Carries requests out for claimed orders."""
+
+    def __init__(self, desk: Desk, resolve: Callable[[Held, Action], Known]) -> None:
+        self._desk = desk
+        self._resolve = resolve
+
+    def carry(
+        self,
+        held: Held,
+        request: Request,
+        market: Market,
+        *,
+        attempt: int,
+        kind: ActionKind,
+        lasting: timedelta,
+        guard: Guard | None = None,
+    ) -> Known | Barred:
+        """Carry out the request of one attempt, from wherever it stands, and return what is known afterwards."""
+        venue = self._desk.venue_of(held.order)
+        signer = self._desk.signers.active(held.account)
+        if signer is None:
+            return Refused(RefusalKind.SIGNER, Reason.NO_SIGNER, "no signer of this account is active")
+        now = self._desk.clock.now()
+        expires_at = now + lasting
+        if held.order.not_after is not None:
+            expires_at = min(expires_at, held.order.not_after)
+        with self._desk.database.transaction() as tx:
+            action = store.action(tx, held.order.order_id, attempt, kind)
+            if action is None:
+                barred = guard(tx) if guard else None
+                if barred is not None:
+                    return Barred(barred)
+                action = self._prepare(
+                    tx, held, venue, request, market, signer, attempt, kind, now, expires_at
+                )
+        return self._continue(held, venue, signer, action)
+
+    def _prepare(
+        self,
+        tx: Transaction,
+        held: Held,
+        venue: Venue,
+        request: Request,
+        market: Market,
+        signer: LoadedSigner,
+        attempt: int,
+        kind: ActionKind,
+        now: datetime,
+        expires_at: datetime,
+    ) -> Action:
+        return store.prepare(
+            tx,
+            held.order,
+            held=held.claim,
+            attempt=attempt,
+            kind=kind,
+            signer_id=signer.signer_id,
+            signer_address=signer.key.address,
+            nonce=self._desk.signers.next_nonce(tx, signer, now=now),
+            expires_at=expires_at if venue.capabilities.expires else None,
+            payload=venue.encode(request, market),
+            cloid=client_order_id(held.order.order_id, attempt) if kind in KINDS_WITH_CLOID else None,
+            now=now,
+        )
+
+    def _continue(self, held: Held, venue: Venue, signer: LoadedSigner, action: Action) -> Known:
+        now = self._desk.clock.now()
+        todo = take_over(action.status, is_expired=is_expired(action, now))
+        if todo is Takeover.READ:
+            return recorded(action)
+        if todo is Takeover.RESOLVE:
+            return self._resolve(held, action)
+        if todo is Takeover.LET_EXPIRE:
+            return self._let_expire(held, action, "it expired before it was sent")
+        if todo is Takeover.SIGN and action.signer_address != signer.key.address:
+            return self._let_expire(held, action, "its signer was replaced before it was signed")
+        return self._send(held, venue, signer, action)
+
+    def _let_expire(self, held: Held, action: Action, why: str) -> Void:
+        with self._desk.database.transaction() as tx:
+            store.move_action(tx, action, ActionStatus.EXPIRED, held=held.claim)
+        return Void(why)
+
+    def _send(self, held: Held, venue: Venue, signer: LoadedSigner, action: Action) -> Known:
+        now = self._desk.clock.now()
+        signed = action.signed or venue.sign(
+            action.payload, nonce=action.nonce, expires_at=action.expires_at, signer=signer.key
+        )
+        with self._desk.database.transaction() as tx:
+            store.move_action(
+                tx,
+                action,
+                ActionStatus.SENT,
+                held=held.claim,
+                signed=signed,
+                sent_at=now,
+                sends=action.sends + 1,
+            )
+            sent = store.action(tx, action.order_id, action.attempt, action.kind)
+            assert sent is not None
+        answer = venue.send(signed, address=held.account.address)
+        known = record(self._desk, held, sent, answer)
+        if known.status is ActionStatus.UNKNOWN:
+            return self._resolve(held, known)
+        if known.status is ActionStatus.SIGNED:
+            return answer.outcome
+        return recorded(known)
+
+
+def record(desk: Desk, held: Held, action: Action, answer: Answer) -> Action:
+    """Commit what the venue answered to an action that is SENT or UNKNOWN, and return the action as it stands then."""
+    outcome = answer.outcome
+    to = status_after(outcome)
+    if action.status is ActionStatus.UNKNOWN and to in {
+        ActionStatus.UNKNOWN,
+        ActionStatus.SIGNED,
+        ActionStatus.EXPIRED,
+    }:
+        return action  # nothing was learned that would end the uncertainty
+    fields: dict[str, object] = {
+        "answer": json.dumps(to_json(outcome)),
+        "raw_answer": answer.raw,
+        "answered_at": desk.clock.now(),
+    }
+    if isinstance(outcome, Filled):
+        fields |= {
+            "acked_size": outcome.size,
+            "acked_price": outcome.average_price,
+            "venue_order_id": outcome.venue_order_id,
+        }
+    elif isinstance(outcome, Resting) and outcome.venue_order_id is not None:
+        fields["venue_order_id"] = outcome.venue_order_id
+    elif isinstance(outcome, Refused):
+        fields["refusal"] = outcome.text
+    with desk.database.transaction() as tx:
+        store.move_action(tx, action, to, held=held.claim, **fields)
+        known = store.action(tx, action.order_id, action.attempt, action.kind)
+    assert known is not None
+    return known

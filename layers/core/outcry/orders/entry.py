@@ -1,0 +1,239 @@
+"""An entry, from its plan to a protected position, in one invocation where the venue answers.
+
+Promises:
+- One place at a time: it is reserved before anything is signed, and given back only when it is proven that nothing was filled.
+- Controls are read again in the transaction that prepares the request: no entry is prepared after a pause committed.
+- The stop is planned in the transaction that learns of the fill, and placed before anything else is done.
+- A partial fill is a position of that size; nothing goes after the rest.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+from outcry.orders import approval_store, fills_store, store
+from outcry.orders.approval import PASSING, Approver, standing
+from outcry.orders.carry import Barred, Carrier, Held
+from outcry.orders.fills import FillCollector
+from outcry.orders.lifecycle import client_order_id
+from outcry.orders.model import ActionKind, Order, OrderStatus
+from outcry.orders.outcomes import Known, Void
+from outcry.orders.pages import page_signer, page_unknown
+from outcry.orders.plan_protection import plan_first_protections
+from outcry.orders.ports import Desk
+from outcry.orders.progress import Next, again, done, follow
+from outcry.orders.risk import Refusal
+from outcry.positions import store as positions_store
+from outcry.positions.model import PositionStatus
+from outcry.runtime.database import Transaction
+from outcry.runtime.reasons import Reason
+from outcry.signals.model import EntryPlan
+from outcry.venues.port import (
+    Ambiguous,
+    Done,
+    Filled,
+    Market,
+    NotSent,
+    Place,
+    RefusalKind,
+    Refused,
+    Resting,
+    SetLeverage,
+)
+
+ENTRY_LIVES = timedelta(seconds=15)
+PROTECT_DEADLINE = timedelta(seconds=20)
+
+
+class EntryStep:
+    """Advances entries."""
+
+    def __init__(self, desk: Desk, carrier: Carrier, collector: FillCollector) -> None:
+        self._desk = desk
+        self._carrier = carrier
+        self._collector = collector
+        self._approver = Approver(desk)
+
+    def __call__(self, held: Held) -> Next:
+        """Advance one entry as far as it goes now. Raises VenueUnreachable from reads before anything was sent."""
+        order = held.order
+        if order.status is OrderStatus.PLANNED:
+            refusal = self._approver.approve(held)
+            if refusal is not None:
+                return again(5) if refusal.reason in PASSING else done()
+            return follow(order.order_id)
+        venue = self._desk.venue_of(order)
+        market = self._desk.market(venue, order.market)
+        assert market is not None, "an approved entry names a listed market"
+        if order.status is OrderStatus.APPROVED:
+            refused = self._set_leverage(held, market)
+            if refused is not None:
+                return refused
+        return self._place(held, market)
+
+    def _set_leverage(self, held: Held, market: Market) -> Next | None:
+        assert held.order.leverage is not None
+        known = self._carrier.carry(
+            held,
+            SetLeverage(held.order.market, int(held.order.leverage)),
+            market,
+            attempt=held.order.attempt,
+            kind=ActionKind.SET_LEVERAGE,
+            lasting=ENTRY_LIVES,
+            guard=lambda tx: self._still_allowed(tx, held.order),
+        )
+        match known:
+            case Done():
+                return None
+            case Barred():
+                return self._withdraw(held, known.refusal.reason, known.refusal.detail)
+            case Refused():
+                return self._refused(held, known)
+            case Void():
+                return self._next_attempt(held)
+            case _:
+                return again(3)
+
+    def _place(self, held: Held, market: Market) -> Next:
+        order = held.order
+        assert order.size is not None and order.limit_price is not None
+        known = self._carrier.carry(
+            held,
+            Place(
+                market=order.market,
+                is_buy=order.side.sign > 0,
+                size=order.size,
+                price=order.limit_price,
+                reduce_only=False,
+                cloid=client_order_id(order.order_id, order.attempt),
+            ),
+            market,
+            attempt=order.attempt,
+            kind=ActionKind.PLACE,
+            lasting=ENTRY_LIVES,
+            guard=lambda tx: self._begin_work(tx, held),
+        )
+        return self._learn(held, market, known)
+
+    def _still_allowed(self, tx: Transaction, order: Order) -> Refusal | None:
+        return standing(tx, order, EntryPlan.from_json(order.plan), self._desk.clock.now())
+
+    def _begin_work(self, tx: Transaction, held: Held) -> Refusal | None:
+        refusal = self._still_allowed(tx, held.order)
+        if refusal is None:
+            store.move(tx, held.order, OrderStatus.WORKING, held=held.claim, now=self._desk.clock.now())
+        return refusal
+
+    def _learn(self, held: Held, market: Market, known: Known | Barred) -> Next:
+        match known:
+            case Filled():
+                return self._filled(held, market, known)
+            case Barred():
+                return self._withdraw(held, known.refusal.reason, known.refusal.detail)
+            case Refused():
+                return self._refused(held, known)
+            case Void():
+                return self._next_attempt(held)
+            case NotSent():
+                return again(2)
+            case Ambiguous():
+                self._mark_unknown(held)
+                return again(3)
+            case Resting() | Done():
+                self._mark_unknown(held)
+                return again(2)
+
+    def _filled(self, held: Held, market: Market, filled: Filled) -> Next:
+        """Book what was acknowledged, plan the protections at once, place them, and only then read the fill feed."""
+        order = held.order
+        assert order.position_id is not None
+        now = self._desk.clock.now()
+        venue = self._desk.venue_of(order)
+        with self._desk.database.transaction() as tx:
+            position = positions_store.load(tx, order.position_id, lock=True)
+            assert position is not None
+            planned: list[UUID] = []
+            if position.status is PositionStatus.OPENING:
+                assert order.leverage is not None
+                planned = plan_first_protections(
+                    tx,
+                    position,
+                    filled,
+                    market=market,
+                    venue=venue,
+                    leverage=order.leverage,
+                    now=now,
+                    protect_by=now + PROTECT_DEADLINE,
+                )
+        return follow(*planned, then=self._finalise)
+
+    def _finalise(self, held: Held) -> Next:
+        """Read the fills; the entry is final when the feed lists what was acknowledged."""
+        order = held.order
+        assert order.position_id is not None and order.size is not None
+        self._collector.collect(held.account, also=[order.position_id])
+        now = self._desk.clock.now()
+        with self._desk.database.transaction() as tx:
+            fresh = store.load(tx, order.order_id)
+            action = store.action(tx, order.order_id, order.attempt, ActionKind.PLACE)
+            assert fresh is not None and action is not None
+            if action.acked_size is None or fresh.filled_size < action.acked_size:
+                return again(2)
+            to = OrderStatus.FILLED if fresh.filled_size >= order.size else OrderStatus.PARTIAL_DONE
+            store.move(tx, fresh, to, held=held.claim, now=now)
+            if to is OrderStatus.PARTIAL_DONE:
+                fills_store.shrink_reservation(
+                    tx, order.position_id, notional_usd=fresh.filled_size, planned_usd=order.size
+                )
+        self._collector.collect(held.account, also=[order.position_id])
+        return done()
+
+    def _refused(self, held: Held, refused: Refused) -> Next:
+        order = held.order
+        if refused.kind is RefusalKind.LATER and not self._is_late(order):
+            return self._next_attempt(held, wait_s=5)
+        if refused.kind is RefusalKind.SIGNER:
+            with self._desk.database.transaction() as tx:
+                approval_store.halt_deployments(tx, order.account_id, now=self._desk.clock.now())
+                page_signer(tx, held, refused, now=self._desk.clock.now())
+            self._desk.signers.forget(held.account)
+        if refused.kind in {RefusalKind.UNKNOWN, RefusalKind.BUG}:
+            with self._desk.database.transaction() as tx:
+                page_unknown(tx, held, refused, now=self._desk.clock.now())
+        return self._end(held, OrderStatus.REJECTED, refused.reason, refused.text)
+
+    def _next_attempt(self, held: Held, wait_s: int = 1) -> Next:
+        """The last request was proven never to have run: a new one gets a new client id, while the entry is young enough."""
+        if self._is_late(held.order):
+            return self._end(
+                held, OrderStatus.EXPIRED, Reason.ENTRY_TOO_LATE, "no attempt was executed in time"
+            )
+        with self._desk.database.transaction() as tx:
+            store.move(
+                tx,
+                held.order,
+                OrderStatus.APPROVED if held.order.status is OrderStatus.APPROVED else OrderStatus.WORKING,
+                held=held.claim,
+                now=self._desk.clock.now(),
+                attempt=held.order.attempt + 1,
+            )
+        return again(wait_s)
+
+    def _withdraw(self, held: Held, reason: Reason, detail: str) -> Next:
+        return self._end(held, OrderStatus.CANCELLED, reason, detail)
+
+    def _end(self, held: Held, to: OrderStatus, reason: Reason, detail: str) -> Next:
+        """The entry came to nothing: give the place and the reservation back."""
+        assert held.order.position_id is not None
+        now = self._desk.clock.now()
+        with self._desk.database.transaction() as tx:
+            store.move(tx, held.order, to, held=held.claim, now=now, reason=reason.value, detail=detail[:500])
+            positions_store.abandon(tx, held.order.position_id, reason=reason.value, now=now)
+            fills_store.release(tx, held.order.position_id, now=now)
+        return done()
+
+    def _mark_unknown(self, held: Held) -> None:
+        with self._desk.database.transaction() as tx:
+            store.move(tx, held.order, OrderStatus.UNKNOWN, held=held.claim, now=self._desk.clock.now())
+
+    def _is_late(self, order: Order) -> bool:
+        return order.not_after is not None and self._desk.clock.now() > order.not_after

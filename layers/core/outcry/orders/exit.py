@@ -1,0 +1,218 @@
+"""Exits: an obligation that ends when the venue shows our size zero, and not before.
+
+Promises:
+- Nothing blocks an exit: no pause, no lock, no cap, no balance, no entry in front. A venue outage only sets the next ring.
+- Each attempt is reduce-only and short-lived; its bound widens in steps to a floor and repeats there, with a page to a person.
+- Only our own size is closed: what others hold in the place is never sold.
+- An entry of the place that is not final is killed first where it was not sent, and waited out where it may have been.
+"""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from outcry.orders import store
+from outcry.orders.carry import Barred, Carrier, Held
+from outcry.orders.fills import FillCollector
+from outcry.orders.lifecycle import client_order_id, is_expired
+from outcry.orders.model import ActionKind, ActionStatus, Order, OrderKind, OrderStatus
+from outcry.orders.outcomes import Known, Void
+from outcry.orders.pages import page_exit_at_floor, page_signer, page_unknown
+from outcry.orders.ports import Desk
+from outcry.orders.progress import Next, again, done, follow
+from outcry.orders.resolve import INDEX_LAG
+from outcry.orders.risk import exit_bound, is_at_exit_floor
+from outcry.positions import store as positions_store
+from outcry.positions.model import GONE, Position, PositionStatus
+from outcry.runtime.errors import VenueUnreachable
+from outcry.runtime.observability import logger
+from outcry.runtime.reasons import Reason
+from outcry.venues.port import Ambiguous, Done, Filled, NotSent, Place, RefusalKind, Refused, Resting
+
+EXIT_LIVES = timedelta(seconds=8)
+OUTAGE_RING_S = 5
+
+
+class ExitStep:
+    """Advances exits."""
+
+    def __init__(self, desk: Desk, carrier: Carrier, collector: FillCollector) -> None:
+        self._desk = desk
+        self._carrier = carrier
+        self._collector = collector
+
+    def __call__(self, held: Held) -> Next:
+        """Bring the position nearer to flat. Never raises for a venue that cannot be reached."""
+        try:
+            return self._advance(held)
+        except VenueUnreachable:
+            logger.warning(
+                "An exit waits for a venue that does not answer", extra={"order_id": str(held.order.order_id)}
+            )
+            return again(OUTAGE_RING_S)
+
+    def _advance(self, held: Held) -> Next:
+        order = held.order
+        assert order.position_id is not None
+        if order.status in {OrderStatus.WORKING, OrderStatus.UNKNOWN} and self._is_in_flight(order):
+            return self._attempt(
+                held, Decimal(0), Decimal(0)
+            )  # continue what is under way; the figures are prepared already
+        entry = self._kill_entry(order)
+        self._collector.collect(held.account, also=[order.position_id])
+        with self._desk.database.transaction() as tx:
+            position = positions_store.load(tx, order.position_id)
+        assert position is not None
+        if position.status in GONE:
+            return self._finish(held, position)
+        venue = self._desk.venue_of(order)
+        snapshot = venue.account(held.account.address)
+        holding = snapshot.holdings.get(order.market)
+        shown = Decimal(0) if holding is None else holding.size * order.side.sign
+        if entry is not None and position.held == 0:
+            return follow(entry.order_id, then=lambda _: again(2))
+        if shown <= 0:
+            return self._flat_but_open(held, position)
+        size = min(shown, position.held)
+        if size <= 0:
+            return again(3)  # what the venue shows is not ours, as far as the fills say
+        mark = venue.marks().prices.get(order.market)
+        if mark is None:
+            raise VenueUnreachable("no mark for a market that we hold")
+        return self._attempt(held, size, mark)
+
+    def _is_in_flight(self, order: Order) -> bool:
+        with self._desk.database.transaction() as tx:
+            action = store.action(tx, order.order_id, order.attempt, ActionKind.PLACE)
+        return action is not None and action.status not in {
+            ActionStatus.ACKED,
+            ActionStatus.REFUSED,
+            ActionStatus.EXPIRED,
+        }
+
+    def _kill_entry(self, order: Order) -> Order | None:
+        """End an entry of this position that was never sent; return one that may still bring size."""
+        assert order.position_id is not None
+        now = self._desk.clock.now()
+        with self._desk.database.transaction() as tx:
+            positions_store.begin_closing(tx, order.position_id, reason=str(order.plan["reason"]), now=now)
+            entries = store.of_position(tx, order.position_id, (OrderKind.ENTER,), unfinished=True)
+            for entry in entries:
+                action = store.action(tx, entry.order_id, entry.attempt, ActionKind.PLACE)
+                if action is None and store.finish_unclaimed(
+                    tx, entry.order_id, OrderStatus.CANCELLED, now=now, reason=Reason.NO_LONGER_NEEDED.value
+                ):
+                    positions_store.abandon(tx, order.position_id, reason=str(order.plan["reason"]), now=now)
+                    store.release_reservation(tx, entry.order_id, now=now)
+                    continue
+                acked = action is not None and action.status is ActionStatus.ACKED
+                waited_out = (
+                    action is not None
+                    and is_expired(action, now - INDEX_LAG)
+                    and action.status is ActionStatus.EXPIRED
+                )
+                if not acked and not waited_out:
+                    return entry
+        return None
+
+    def _attempt(self, held: Held, size: Decimal, mark: Decimal) -> Next:
+        order = held.order
+        venue = self._desk.venue_of(order)
+        market = self._desk.market(venue, order.market)
+        assert market is not None, "a held position names a listed market"
+        closes_by_buying = order.side.sign < 0
+        bound = exit_bound(mark, order.side, order.attempt) if mark else Decimal(0)
+        known = self._carrier.carry(
+            held,
+            Place(
+                market=order.market,
+                is_buy=closes_by_buying,
+                size=venue.fit_size(market, size),
+                price=venue.fit_price(market, bound, up=closes_by_buying) if bound else bound,
+                reduce_only=True,
+                cloid=client_order_id(order.order_id, order.attempt),
+            ),
+            market,
+            attempt=order.attempt,
+            kind=ActionKind.PLACE,
+            lasting=EXIT_LIVES,
+            guard=lambda tx: store.move(
+                tx, order, OrderStatus.WORKING, held=held.claim, now=self._desk.clock.now()
+            ),
+        )
+        assert not isinstance(known, Barred), "an exit is never barred"
+        return self._learn(held, known)
+
+    def _learn(self, held: Held, known: Known) -> Next:
+        order = held.order
+        now = self._desk.clock.now()
+        match known:
+            case Filled():
+                return self._next_attempt(held, wait_s=0)
+            case Refused(kind=RefusalKind.WIDEN):
+                if is_at_exit_floor(order.attempt):
+                    with self._desk.database.transaction() as tx:
+                        page_exit_at_floor(tx, held, now=now)
+                    return self._next_attempt(held, wait_s=5)
+                return self._next_attempt(held, wait_s=0)
+            case Refused(kind=RefusalKind.ALREADY_FLAT) | Void():
+                return self._next_attempt(held, wait_s=1)
+            case Refused(kind=RefusalKind.LATER):
+                return self._next_attempt(held, wait_s=5)
+            case Refused(kind=RefusalKind.SIGNER):
+                with self._desk.database.transaction() as tx:
+                    page_signer(tx, held, known, now=now)
+                    assert order.position_id is not None
+                    positions_store.update(
+                        tx, order.position_id, now=now, status=PositionStatus.UNMANAGED.value
+                    )
+                self._desk.signers.forget(held.account)
+                return self._next_attempt(held, wait_s=60)
+            case Refused():
+                with self._desk.database.transaction() as tx:
+                    page_unknown(tx, held, known, now=now)
+                return self._next_attempt(held, wait_s=15)
+            case NotSent():
+                return again(OUTAGE_RING_S)
+            case Ambiguous() | Resting() | Done():
+                with self._desk.database.transaction() as tx:
+                    store.move(tx, order, OrderStatus.UNKNOWN, held=held.claim, now=now)
+                return again(2)
+
+    def _next_attempt(self, held: Held, *, wait_s: int) -> Next:
+        """Whatever the last attempt did, the next one reads the venue again and closes what is left."""
+        with self._desk.database.transaction() as tx:
+            store.move(
+                tx,
+                held.order,
+                OrderStatus.WORKING,
+                held=held.claim,
+                now=self._desk.clock.now(),
+                attempt=held.order.attempt + 1,
+            )
+        return follow(held.order.order_id) if wait_s == 0 else again(wait_s)
+
+    def _flat_but_open(self, held: Held, position: Position) -> Next:
+        """The venue shows nothing of ours, but the fills do not say so yet."""
+        if position.held == 0 and position.status is PositionStatus.OPENING:
+            return again(3)
+        now = self._desk.clock.now()
+        with self._desk.database.transaction() as tx:
+            positions_store.mark_close_pending(tx, position.position_id, now=now)
+        return again(2)
+
+    def _finish(self, held: Held, position: Position) -> Next:
+        to = (
+            OrderStatus.FILLED
+            if held.order.filled_size > 0 or self._was_filled(held.order)
+            else OrderStatus.CANCELLED
+        )
+        reason = held.order.plan["reason"] if to is OrderStatus.FILLED else Reason.NO_LONGER_NEEDED.value
+        with self._desk.database.transaction() as tx:
+            store.move(tx, held.order, to, held=held.claim, now=self._desk.clock.now(), reason=reason)
+            resting = store.of_position(tx, position.position_id, (OrderKind.PROTECT,), unfinished=True)
+        return follow(*[order.order_id for order in resting]) if resting else done()
+
+    def _was_filled(self, order: Order) -> bool:
+        with self._desk.database.transaction() as tx:
+            fresh = store.load(tx, order.order_id)
+        return fresh is not None and fresh.filled_size > 0

@@ -1,0 +1,187 @@
+"""Fills and funding, read from the venue's feeds and booked: the only source of sizes and of profit.
+
+Promises:
+- A fill is stored once, whoever reads it and however often. Storing never fails on a rule of the book: what belongs to no
+  position is kept and marked.
+- A position is closed only when its fills bring our size to zero; its profit is fills, fees and funding.
+- A fill that no order of ours explains is given to our position only where it reduced exactly what we held; size that others
+  brought into a place is never taken for ours.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from outcry.agents.model import Account
+from outcry.notices.model import Level
+from outcry.notices.tell import tell
+from outcry.orders import fills_store
+from outcry.orders.model import STOP_LEG
+from outcry.orders.ports import Desk
+from outcry.positions import store as positions_store
+from outcry.positions.model import GONE, Position, PositionStatus
+from outcry.positions.pnl import Tally, realised, tally, unlisted
+from outcry.runtime.database import Row, Transaction
+from outcry.runtime.queues import Queue, Ring
+from outcry.runtime.reasons import Reason
+from outcry.runtime.side import Side
+from outcry.venues.port import Venue
+
+OVERLAP = timedelta(seconds=120)
+FUNDING_SETTLES = timedelta(minutes=70)  # one funding period and its lag: profit is provisional until then
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What one reading changed."""
+
+    new_fills: int
+    positions: frozenset[UUID]
+
+
+class FillCollector:
+    """Reads an account's feeds and books what is new."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def collect(self, account: Account, *, also: Sequence[UUID] = ()) -> Collected:
+        """Read fills since the cursor (with overlap), book them, and re-add the positions that they touch, and `also`.
+
+        Raises VenueUnreachable; nothing is concluded from an answer that did not come.
+        """
+        venue = self._desk.venue(account.venue, account.network)
+        with self._desk.database.transaction() as tx:
+            cursor, _ = fills_store.read_to(tx, account.account_id)
+        fills = venue.fills(account.address, cursor - OVERLAP)
+        now = self._desk.clock.now()
+        with self._desk.database.transaction() as tx:
+            new = fills_store.insert_new(
+                tx, account.account_id, account.venue, account.network, fills, now=now
+            )
+            touched = {row["position_id"] for row in new if row["position_id"] is not None}
+            touched |= {owner for row in new if (owner := _owner_of_foreign(tx, account, row)) is not None}
+            orders = sorted({row["order_id"] for row in new if row["order_id"] is not None})
+            if orders:
+                fills_store.sum_orders(tx, orders, now=now)
+            if fills:
+                fills_store.move_cursor(
+                    tx, account.account_id, fills_to=max(fill.filled_at for fill in fills)
+                )
+            rings = [ring for position_id in touched.union(also) for ring in rebook(tx, position_id, now=now)]
+        if rings:
+            self._desk.doorbell.ring(Queue.EXITS, rings)
+        return Collected(len(new), frozenset(touched))
+
+    def collect_funding(self, account: Account, venue: Venue) -> None:
+        """Read and book funding since the cursor. Late payments still post to positions that are closed already."""
+        with self._desk.database.transaction() as tx:
+            _, cursor = fills_store.read_to(tx, account.account_id)
+        payments = venue.funding(account.address, cursor - OVERLAP)
+        if not payments:
+            return
+        now = self._desk.clock.now()
+        with self._desk.database.transaction() as tx:
+            touched = fills_store.insert_funding(tx, account.account_id, account.venue, payments, now=now)
+            fills_store.move_cursor(
+                tx, account.account_id, funding_to=max(payment.paid_at for payment in payments)
+            )
+            for position_id in sorted(set(touched)):
+                rebook(tx, position_id, now=now)
+
+
+def _owner_of_foreign(tx: Transaction, account: Account, row: Row) -> UUID | None:
+    """Our position that a fill without an order of ours reduced, if it did; otherwise the fill is marked as foreign."""
+    if row["order_id"] is not None:
+        return None
+    position = positions_store.latest_in_place(tx, account.account_id, account.venue, row["position_key"])
+    reduces = position is not None and row["is_buy"] == (position.side is Side.SHORT)
+    if position is None or not reduces or position.status in GONE or not _is_ours_alone(tx, position, row):
+        fills_store.mark_foreign(tx, row["fill_key"], "no order of ours explains it")
+        return None
+    fills_store.attribute(tx, row["fill_key"], position.position_id)
+    return position.position_id
+
+
+def _is_ours_alone(tx: Transaction, position: Position, row: Row) -> bool:
+    """Whether the place held just what is ours when the fill came: then the fill can have reduced nothing else."""
+    ours = fills_store.size_until(tx, position.position_id, row["fill_key"], position.side is Side.LONG)
+    return bool(row["is_liquidation"]) or abs(row["size_before"]) == ours
+
+
+def rebook(tx: Transaction, position_id: UUID, *, now: datetime) -> list[Ring]:
+    """Add a position up again from its fills and write what changed; returns the protections to look at."""
+    position = positions_store.load(tx, position_id, lock=True)
+    assert position is not None, "a fill names a position that exists"
+    sums = tally(position.side, positions_store.fills_of(tx, position_id))
+    acked = unlisted(position.side, positions_store.acknowledged_of(tx, position_id))
+    fields: dict[str, Any] = {
+        "size": max(sums.size, Decimal(0)),
+        "acked_size": acked,
+        "opened_size": sums.opened_size,
+        "closed_size": sums.closed_size,
+        "fees_usd": sums.fees_usd,
+        "targets_hit": fills_store.targets_hit(tx, position_id),
+    }
+    if sums.entry_price is not None:
+        fields["entry_price"] = sums.entry_price
+        fields["opened_at"] = fills_store.first_fill_at(tx, position_id)
+    if sums.size < 0:
+        _page_oversold(tx, position, sums, now)
+    held = sums.size + acked
+    if position.status is PositionStatus.OPENING and held > 0:
+        fields["status"] = PositionStatus.OPEN.value
+    is_flat = sums.opened_size > 0 and sums.size <= 0 and acked == 0
+    if is_flat and not fills_store.has_unfinished_entry(tx, position_id):
+        fields |= _closing(tx, position, sums, now)
+    positions_store.update(tx, position_id, now=now, **fields)
+    if fields.get("status") != PositionStatus.CLOSED.value:
+        return []
+    fills_store.release(tx, position_id, now=now)
+    return [
+        Ring(str(order_id), position.trace_id)
+        for order_id in fills_store.wake_protections(tx, position_id, now=now)
+    ]
+
+
+def _closing(tx: Transaction, position: Position, sums: Tally, now: datetime) -> dict[str, Any]:
+    last = fills_store.last_closing(tx, position.position_id, position.side is Side.SHORT)
+    assert last is not None, "a flat position that was opened has a closing fill"
+    funding = positions_store.funding_of(tx, position.position_id)
+    return {
+        "status": PositionStatus.CLOSED.value,
+        "exit_price": sums.exit_price,
+        "realised_pnl_usd": realised(sums.gross_pnl_usd, sums.fees_usd, funding),
+        "funding_usd": funding,
+        "pnl_is_final": now - last["filled_at"] > FUNDING_SETTLES,
+        "exit_reason": exit_reason(last).value,
+        "closed_at": last["filled_at"],
+        "crossed_since": None,
+    }
+
+
+def exit_reason(last: Row) -> Reason:
+    """Why a position is closed, by the order behind its last closing fill."""
+    if last["is_liquidation"]:
+        return Reason.LIQUIDATED
+    if last["kind"] is None:
+        return Reason.CLOSED_ELSEWHERE
+    if last["kind"] == "protect" and last["leg"] != STOP_LEG:
+        return Reason.TAKE_PROFIT
+    return Reason(last["reason"])
+
+
+def _page_oversold(tx: Transaction, position: Position, sums: Tally, now: datetime) -> None:
+    tell(
+        tx,
+        level=Level.PAGE,
+        topic="positions",
+        subject=f"{position.market} on {position.account_id} closed more than it held",
+        text=f"Fills closed {sums.closed_size} of {sums.opened_size} opened. Look at the account before you trade on.",
+        dedupe_key=f"oversold:{position.position_id}",
+        now=now,
+        trace_id=position.trace_id,
+    )

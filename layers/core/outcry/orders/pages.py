@@ -1,0 +1,89 @@
+"""What people are told about orders that the ledger cannot carry out by itself."""
+
+from datetime import datetime
+
+from outcry.notices.model import Level
+from outcry.notices.tell import tell
+from outcry.orders.carry import Held
+from outcry.runtime.database import Transaction
+from outcry.venues.port import Refused
+
+
+def page_signer(tx: Transaction, held: Held, refused: Refused, *, now: datetime) -> None:
+    """The venue does not accept the account's signer."""
+    order = held.order
+    tell(
+        tx,
+        level=Level.PAGE,
+        topic="signers",
+        subject=f"The signer of {order.account_id} is not accepted by {order.venue}",
+        text=(
+            f"{refused.reason.sentence} Approve it again, or create another (`outcry signer create`). Entries on this account are "
+            "stopped; stops that rest at the venue stay there."
+        ),
+        dedupe_key=f"signer:{order.account_id}:{now:%Y-%m-%dT%H}",
+        now=now,
+        trace_id=order.trace_id,
+    )
+
+
+def page_unknown(tx: Transaction, held: Held, refused: Refused, *, now: datetime) -> None:
+    """The venue refused in words that nobody has catalogued, or refused what we should never have built."""
+    order = held.order
+    tell(
+        tx,
+        level=Level.PAGE,
+        topic="orders",
+        subject=f"{order.venue} refused a {order.kind.value} of {order.market} in a way that needs a person",
+        text=f"The venue said: {refused.text[:300]}. The raw answer is kept with the action of order {order.order_id}.",
+        dedupe_key=f"refused:{order.order_id}:{order.attempt}",
+        now=now,
+        trace_id=order.trace_id,
+    )
+
+
+def page_unprotected(tx: Transaction, held: Held, why: str, *, now: datetime) -> None:
+    """A position has no stop at the venue and is being closed for it."""
+    order = held.order
+    tell(
+        tx,
+        level=Level.PAGE,
+        topic="protection",
+        subject=f"{order.market} on {order.account_id} could not be protected and is being closed",
+        text=f"The stop could not be placed: {why[:300]}.",
+        dedupe_key=f"unprotected:{order.position_id}",
+        now=now,
+        trace_id=order.trace_id,
+    )
+
+
+def page_exit_at_floor(tx: Transaction, held: Held, *, now: datetime) -> None:
+    """An exit has reached its widest bound and is still not flat."""
+    order = held.order
+    tell(
+        tx,
+        level=Level.PAGE,
+        topic="exits",
+        subject=f"{order.market} on {order.account_id} does not close",
+        text="The exit is at its widest price bound and goes on trying. Look at the market and at the account.",
+        dedupe_key=f"exit-floor:{order.order_id}",
+        now=now,
+        trace_id=order.trace_id,
+    )
+
+
+def tell_replaced_levels(
+    tx: Transaction, held_subject: str, notes: tuple[str, ...], *, now: datetime, trace_id: str
+) -> None:
+    """Planned exit levels were replaced after the fill."""
+    if notes:
+        tell(
+            tx,
+            level=Level.INFO,
+            topic="levels",
+            subject="Exit levels were replaced after the fill",
+            text="; ".join(notes),
+            dedupe_key=f"levels:{held_subject}",
+            now=now,
+            trace_id=trace_id,
+        )

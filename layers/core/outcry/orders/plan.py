@@ -1,0 +1,193 @@
+"""What other rooms may ask of the ledger: plan an entry, an exit, a protection or a cancellation.
+
+Planning inserts an intent under its unique key and nothing else; whoever is rung carries it out. Planning the same thing twice
+gives one order. An exit is an obligation: there is at most one open exit of a position, and asking again returns that one.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from outcry.agents.model import Deployment
+from outcry.orders import plan_store, store
+from outcry.orders.model import STOP_LEG, OrderKind, OrderStatus
+from outcry.positions.model import Position
+from outcry.runtime.database import Transaction
+from outcry.runtime.reasons import Reason
+from outcry.runtime.side import Side
+from outcry.signals.model import EntryPlan
+from outcry.signals.planner import Planned
+from outcry.venues.port import TriggerKind
+
+Place = tuple[str, str, str, str, str]
+
+
+def place_of(position: Position) -> Place:
+    """Account, venue, network, position key and market of a position."""
+    return (position.account_id, position.venue, position.network, position.position_key, position.market)
+
+
+class LedgerPlanner:
+    """The `signals.planner.Planner` of the order ledger."""
+
+    def plan_entry(
+        self, tx: Transaction, plan: EntryPlan, deployment: Deployment, *, now: datetime, trace_id: str
+    ) -> Planned | None:
+        account = deployment.account
+        order_id = store.insert(
+            tx,
+            deployment_id=deployment.deployment_id,
+            kind=OrderKind.ENTER,
+            subject=f"signal:{plan.signal_id}",
+            leg="entry",
+            sequence=0,
+            place=(account.account_id, account.venue, account.network, plan.market, plan.market),
+            side=plan.side,
+            plan=plan.to_json(),
+            now=now,
+            trace_id=trace_id,
+            signal_id=plan.signal_id,
+            not_after=plan.not_after,
+        )
+        return None if order_id is None else Planned(order_id, is_exit=False)
+
+    def plan_exit_on_call(
+        self,
+        tx: Transaction,
+        *,
+        agent_id: str,
+        author_id: int,
+        market: str,
+        side: Side,
+        now: datetime,
+        trace_id: str,
+    ) -> tuple[list[Planned], Reason | None]:
+        held = plan_store.entered_on_calls_of(
+            tx, agent_id=agent_id, author_id=author_id, market=market, side=side
+        )
+        if not held:
+            return [], Reason.NOTHING_TO_CLOSE
+        followed = [position for position in held if position.plan.follow_close_calls]
+        if not followed:
+            return [], Reason.CLOSE_CALLS_IGNORED
+        planned = [
+            plan_exit(
+                tx, position, Reason.CLOSE_CALL, now=now, trace_id=trace_id, subject=str(position.position_id)
+            )
+            for position in followed
+        ]
+        return [Planned(order_id, is_exit=True) for order_id in planned], None
+
+
+def plan_exit(
+    tx: Transaction,
+    position: Position,
+    reason: Reason,
+    *,
+    now: datetime,
+    trace_id: str,
+    detail: str | None = None,
+    subject: str | None = None,
+) -> UUID:
+    """Oblige the ledger to close a position; returns the open exit, made now or before."""
+    assert position.deployment_id is not None, "only an owned position can be closed"
+    known = plan_store.open_exit(tx, position.position_id)
+    if known is not None:
+        return known
+    subject = subject or str(position.position_id)
+    sequence = store.next_sequence(tx, position.deployment_id, OrderKind.EXIT, subject, "exit")
+    order_id = store.insert(
+        tx,
+        deployment_id=position.deployment_id,
+        kind=OrderKind.EXIT,
+        subject=subject,
+        leg="exit",
+        sequence=sequence,
+        place=place_of(position),
+        side=position.side,
+        plan={"reason": reason.value, "detail": detail},
+        now=now,
+        trace_id=trace_id,
+        status=OrderStatus.APPROVED,
+        position_id=position.position_id,
+    )
+    if order_id is None:  # somebody planned it in the same moment: the unique index kept one
+        order_id = plan_store.open_exit(tx, position.position_id)
+        assert order_id is not None
+    return order_id
+
+
+def plan_protection(
+    tx: Transaction,
+    position: Position,
+    *,
+    leg: str,
+    kind: TriggerKind,
+    trigger_price: Decimal,
+    size: Decimal,
+    now: datetime,
+    trace_id: str,
+    cause: Reason,
+) -> UUID:
+    """Plan a reduce-only trigger over a position: the stop (leg `stop`) or a take-profit step (`tp1` … `tp5`)."""
+    assert position.deployment_id is not None, "only an owned position is protected"
+    subject = str(position.position_id)
+    sequence = store.next_sequence(tx, position.deployment_id, OrderKind.PROTECT, subject, leg)
+    plan: dict[str, Any] = {"trigger": kind.value, "reason": cause.value}
+    order_id = store.insert(
+        tx,
+        deployment_id=position.deployment_id,
+        kind=OrderKind.PROTECT,
+        subject=subject,
+        leg=leg,
+        sequence=sequence,
+        place=place_of(position),
+        side=position.side,
+        plan=plan,
+        now=now,
+        trace_id=trace_id,
+        status=OrderStatus.APPROVED,
+        position_id=position.position_id,
+        size=size,
+        trigger_price=trigger_price,
+    )
+    assert order_id is not None, "the sequence was read in this transaction, under the position's lock"
+    return order_id
+
+
+def plan_cancel(
+    tx: Transaction,
+    position: Position,
+    target: UUID,
+    *,
+    cloid: str,
+    now: datetime,
+    trace_id: str,
+    reason: Reason,
+) -> UUID | None:
+    """Plan to take a resting order of a position off the venue; None where a cancel of it is under way."""
+    assert position.deployment_id is not None, "only orders of owned positions are cancelled"
+    subject, leg = str(position.position_id), str(target)
+    if plan_store.has_open_cancel(tx, subject, leg):
+        return None
+    return store.insert(
+        tx,
+        deployment_id=position.deployment_id,
+        kind=OrderKind.CANCEL,
+        subject=subject,
+        leg=leg,
+        sequence=store.next_sequence(tx, position.deployment_id, OrderKind.CANCEL, subject, leg),
+        place=place_of(position),
+        side=position.side,
+        plan={"target": leg, "cloid": cloid, "reason": reason.value},
+        now=now,
+        trace_id=trace_id,
+        status=OrderStatus.APPROVED,
+        position_id=position.position_id,
+    )
+
+
+def is_stop(leg: str) -> bool:
+    """Whether a protection's leg is the stop over the whole position."""
+    return leg == STOP_LEG

@@ -1,0 +1,99 @@
+"""Plans the first protections of a position: the stop over all of it, and its take-profit steps.
+
+Called in the transaction that learns of the fill, with the price that the venue acknowledged, so that nothing can happen between
+knowing that something is held and being obliged to protect it.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from outcry.orders.model import STOP_LEG
+from outcry.orders.pages import tell_replaced_levels
+from outcry.orders.plan import plan_protection
+from outcry.positions import store as positions_store
+from outcry.positions.levels import ladder_sizes, resolve
+from outcry.positions.model import Position, PositionStatus
+from outcry.runtime.database import Transaction
+from outcry.runtime.reasons import Reason
+from outcry.runtime.side import Side
+from outcry.venues.port import Filled, Market, TriggerKind, Venue
+
+
+def estimated_liquidation(entry_price: Decimal, side: Side, leverage: Decimal, max_leverage: int) -> Decimal:
+    """Where an isolated position is liquidated, before the venue has said it itself.
+
+    liquidation = entry - side x margin / size / (1 - l x side), with margin = entry / leverage less maintenance and
+    l = 1 / (2 x the market's highest leverage). Source: Hyperliquid docs, trading/liquidations.
+    """
+    maintenance = Decimal(1) / (2 * max_leverage)
+    available = entry_price / leverage - entry_price * maintenance
+    return entry_price - side.sign * available / (1 - maintenance * side.sign)
+
+
+def plan_first_protections(
+    tx: Transaction,
+    position: Position,
+    filled: Filled,
+    *,
+    market: Market,
+    venue: Venue,
+    leverage: Decimal,
+    now: datetime,
+    protect_by: datetime,
+) -> list[UUID]:
+    """Open the position with what was acknowledged and plan its stop and its ladder; returns the orders, the stop first."""
+    side = position.side
+    entry = filled.average_price
+    liquidation = estimated_liquidation(entry, side, leverage, market.max_leverage) if leverage > 1 else None
+    levels = resolve(position.plan, side=side, entry_price=entry, liquidation_price=liquidation)
+    # a stop's trigger is rounded towards the entry: towards less risk
+    stop_price = venue.fit_price(market, levels.stop_price, up=side is Side.LONG)
+    positions_store.update(
+        tx,
+        position.position_id,
+        now=now,
+        status=PositionStatus.OPEN.value,
+        acked_size=filled.size,
+        entry_price=entry,
+        stop_price=stop_price,
+        liquidation_price=liquidation,
+        peak=entry,
+        opened_at=now,
+        protect_by=protect_by,
+    )
+    tell_replaced_levels(tx, str(position.position_id), levels.notes, now=now, trace_id=position.trace_id)
+    planned = [
+        plan_protection(
+            tx,
+            position,
+            leg=STOP_LEG,
+            kind=TriggerKind.STOP,
+            trigger_price=stop_price,
+            size=filled.size,
+            now=now,
+            trace_id=position.trace_id,
+            cause=Reason.STOP_LOSS,
+        )
+    ]
+    steps = ladder_sizes(
+        levels.targets,
+        opened_size=filled.size,
+        fit=lambda size: venue.fit_size(market, size),
+        minimum_notional_usd=venue.minimum_notional_usd,
+    )
+    for number, (target, size) in enumerate(steps, start=1):
+        planned.append(
+            plan_protection(
+                tx,
+                position,
+                leg=f"tp{number}",
+                kind=TriggerKind.TAKE_PROFIT,
+                trigger_price=venue.fit_price(market, target.price, up=side is Side.SHORT),
+                size=size,
+                now=now,
+                trace_id=position.trace_id,
+                cause=Reason.TAKE_PROFIT,
+            )
+        )
+    return planned

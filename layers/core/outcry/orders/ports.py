@@ -1,0 +1,85 @@
+"""What the ledger needs from the outside: venues, signers, and the account behind an order."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+from outcry.agents.model import Account
+from outcry.orders.model import Order
+from outcry.runtime.clock import Clock
+from outcry.runtime.database import Database, Transaction
+from outcry.runtime.errors import BugError
+from outcry.runtime.queues import Doorbell
+from outcry.venues.port import DigestSigner, Market, Venue
+
+MARKETS_KEPT_FOR = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSigner:
+    """An account's active signer, opened. `signer_id` names its row, which hands out the nonces; a paper account has none."""
+
+    signer_id: str | None
+    key: DigestSigner
+
+
+class Signers(Protocol):
+    """Opens signers. Only the function that executes orders can decrypt what is behind it."""
+
+    def active(self, account: Account) -> LoadedSigner | None:
+        """The account's active signer, or None where it has none. Called outside of transactions."""
+        ...
+
+    def next_nonce(self, tx: Transaction, signer: LoadedSigner, *, now: datetime) -> int:
+        """A nonce that this signer never used: greatest(last + 1, clock in ms), taken from the signer's row."""
+        ...
+
+    def forget(self, account: Account) -> None:
+        """Drop what is kept in memory for the account: the venue refused its signer."""
+        ...
+
+
+@dataclass(slots=True)
+class Desk:
+    """What every step of the ledger works with. One per process; nothing in it belongs to one order."""
+
+    database: Database
+    clock: Clock
+    doorbell: Doorbell
+    venues: Mapping[tuple[str, str], Venue]
+    signers: Signers
+    new_id: Callable[[], UUID]
+    pause: Callable[[float], None]
+    load_account: Callable[[Transaction, str], Account]
+    _markets: dict[tuple[str, str], tuple[datetime, Mapping[str, Market]]] = field(default_factory=dict)
+    _accounts: dict[str, Account] = field(default_factory=dict)
+
+    def venue(self, order_venue: str, network: str) -> Venue:
+        """The venue of an order. Raises BugError where this process was not built for it."""
+        venue = self.venues.get((order_venue, network))
+        if venue is None:
+            raise BugError(f"no venue {order_venue} on network {network} in this process")
+        return venue
+
+    def venue_of(self, order: Order) -> Venue:
+        """The venue that an order goes to."""
+        return self.venue(order.venue, order.network)
+
+    def account(self, account_id: str) -> Account:
+        """The account, read once per process for its address and network. Opens a transaction of its own."""
+        known = self._accounts.get(account_id)
+        if known is None:
+            with self.database.transaction() as tx:
+                known = self._accounts[account_id] = self.load_account(tx, account_id)
+        return known
+
+    def market(self, venue: Venue, name: str) -> Market | None:
+        """A market's facts, read from the venue at most every half hour, and again where a name is missing."""
+        key = (venue.name, venue.network)
+        now = self.clock.now()
+        kept = self._markets.get(key)
+        if kept is None or now - kept[0] > MARKETS_KEPT_FOR or name not in kept[1]:
+            kept = self._markets[key] = (now, venue.markets())
+        return kept[1].get(name)

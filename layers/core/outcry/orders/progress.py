@@ -1,0 +1,36 @@
+"""What is to be done after one step of an order. Pure data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from outcry.orders.carry import Held
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """Follow these orders now, in this invocation, then do the rest, and be rung again after `again_s` seconds.
+
+    `again_s` None means that nothing waits: the order is done, or rests at the venue until something happens.
+    """
+
+    follow: tuple[UUID, ...] = ()
+    then: "Callable[[Held], Next] | None" = None
+    again_s: int | None = None
+
+
+def done() -> Next:
+    """Nothing is left to do for now."""
+    return Next()
+
+
+def again(seconds: int) -> Next:
+    """Come back after so many seconds."""
+    return Next(again_s=seconds)
+
+
+def follow(*orders: UUID, then: "Callable[[Held], Next] | None" = None) -> Next:
+    """Carry on with these orders at once (an order may name itself), then with the rest of this step."""
+    return Next(follow=orders, then=then)

@@ -1,0 +1,284 @@
+"""Protections: the stop over a position and its take-profit steps, resting at the venue, and gone with the position.
+
+Promises:
+- A stop that the venue acknowledged is read as protection; one that it refuses as already crossed closes the position now.
+- No answer: the same bytes again, then a question; nothing is placed twice.
+- Refused for now: tried again until the position's deadline, then the position is closed and a person is paged.
+- When the position is gone, each resting protection is looked up and brought to its end.
+"""
+
+from datetime import timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from outcry.orders import store
+from outcry.orders.carry import Barred, Carrier, Held
+from outcry.orders.lifecycle import client_order_id
+from outcry.orders.model import STOP_LEG, ActionKind, OrderStatus
+from outcry.orders.outcomes import Known, Void
+from outcry.orders.pages import page_signer, page_unknown, page_unprotected
+from outcry.orders.plan import plan_cancel, plan_exit
+from outcry.orders.ports import Desk
+from outcry.orders.progress import Next, again, done, follow
+from outcry.positions import store as positions_store
+from outcry.positions.model import GONE, Position, PositionStatus
+from outcry.runtime.database import Transaction
+from outcry.runtime.reasons import Reason
+from outcry.runtime.side import Side
+from outcry.venues.port import (
+    Ambiguous,
+    Done,
+    Filled,
+    Market,
+    NotSent,
+    OrderState,
+    Place,
+    RefusalKind,
+    Refused,
+    Resting,
+    Trigger,
+    TriggerKind,
+    Venue,
+)
+
+PROTECTION_LIVES = timedelta(seconds=10)
+TRIGGER_SLIPPAGE_FRAC = Decimal(
+    "0.1"
+)  # Hyperliquid gives market triggers 10 % (docs, take-profit and stop-loss orders)
+
+
+class ProtectStep:
+    """Advances protections."""
+
+    def __init__(self, desk: Desk, carrier: Carrier) -> None:
+        self._desk = desk
+        self._carrier = carrier
+
+    def __call__(self, held: Held) -> Next:
+        """Place the protection, or see what became of the one that rests."""
+        order = held.order
+        assert order.position_id is not None
+        with self._desk.database.transaction() as tx:
+            position = positions_store.load(tx, order.position_id)
+        assert position is not None
+        if order.status in {OrderStatus.RESTING, OrderStatus.CANCELLING}:
+            return self._look(held, position)
+        if position.status in GONE and order.status is OrderStatus.APPROVED and order.attempt == 0:
+            return self._end(held, OrderStatus.CANCELLED, Reason.NO_LONGER_NEEDED)
+        venue = self._desk.venue_of(order)
+        market = self._desk.market(venue, order.market)
+        assert market is not None, "a held position names a listed market"
+        known = self._carrier.carry(
+            held,
+            self._request(held, venue, market),
+            market,
+            attempt=order.attempt,
+            kind=ActionKind.PLACE,
+            lasting=PROTECTION_LIVES,
+            guard=lambda tx: store.move(
+                tx, order, OrderStatus.WORKING, held=held.claim, now=self._desk.clock.now()
+            ),
+        )
+        assert not isinstance(known, Barred), "a protection is never barred"
+        return self._learn(held, position, known)
+
+    def _request(self, held: Held, venue: Venue, market: Market) -> Place:
+        order = held.order
+        assert order.size is not None and order.trigger_price is not None
+        closes_by_buying = order.side is Side.SHORT
+        crossed = order.plan.get("crossed", False)
+        worst = order.trigger_price * (1 - TRIGGER_SLIPPAGE_FRAC * order.side.sign)
+        return Place(
+            market=order.market,
+            is_buy=closes_by_buying,
+            size=order.size,
+            price=venue.fit_price(market, worst, up=not closes_by_buying),
+            reduce_only=True,
+            cloid=client_order_id(order.order_id, order.attempt),
+            trigger=None if crossed else Trigger(TriggerKind(order.plan["trigger"]), order.trigger_price),
+        )
+
+    def _learn(self, held: Held, position: Position, known: Known) -> Next:
+        match known:
+            case Resting():
+                return self._rests(held, position)
+            case Filled():
+                return self._end(held, OrderStatus.TRIGGERED, Reason(held.order.plan["reason"]))
+            case Refused():
+                return self._refused(held, position, known)
+            case Void():
+                return self._retry(held, position, known.why, wait_s=1)
+            case NotSent() | Ambiguous():
+                self._set(held, OrderStatus.UNKNOWN if isinstance(known, Ambiguous) else OrderStatus.WORKING)
+                return self._overdue(held, position, known.why) or again(2)
+            case Done():
+                raise AssertionError("a placement is never answered with a plain done")
+
+    def _rests(self, held: Held, position: Position) -> Next:
+        order = held.order
+        now = self._desk.clock.now()
+        replaced: list[UUID | None] = []
+        with self._desk.database.transaction() as tx:
+            store.move(tx, order, OrderStatus.RESTING, held=held.claim, now=now, next_ring_at=None)
+            current = positions_store.load(tx, position.position_id, lock=True)
+            assert current is not None
+            if order.leg == STOP_LEG and current.status not in GONE:
+                positions_store.update(
+                    tx,
+                    position.position_id,
+                    now=now,
+                    protected_at=now,
+                    stop_price=order.trigger_price,
+                    protect_by=None,
+                )
+                for older in store.of_position(tx, position.position_id, (order.kind,), unfinished=True):
+                    if (
+                        older.leg == STOP_LEG
+                        and older.sequence < order.sequence
+                        and older.status is OrderStatus.RESTING
+                    ):
+                        replaced.append(
+                            plan_cancel(
+                                tx,
+                                current,
+                                older.order_id,
+                                cloid=client_order_id(older.order_id, older.attempt),
+                                now=now,
+                                trace_id=order.trace_id,
+                                reason=Reason.NO_LONGER_NEEDED,
+                            )
+                        )
+        if current.status in GONE:
+            return again(1)  # it came to rest after the position was gone: look at it again and take it off
+        return follow(*[cancel for cancel in replaced if cancel is not None])
+
+    def _refused(self, held: Held, position: Position, refused: Refused) -> Next:
+        now = self._desk.clock.now()
+        match refused.kind:
+            case RefusalKind.CROSSED if held.order.leg == STOP_LEG:
+                return self._close(held, position, Reason(held.order.plan["reason"]), refused.text)
+            case RefusalKind.CROSSED | RefusalKind.WIDEN if held.order.leg != STOP_LEG:
+                return self._take_now(held)
+            case RefusalKind.ALREADY_FLAT:
+                return self._end(held, OrderStatus.CANCELLED, Reason.VENUE_ALREADY_FLAT)
+            case RefusalKind.LATER | RefusalKind.WIDEN:
+                return self._retry(held, position, refused.text, wait_s=2)
+            case RefusalKind.SIGNER:
+                with self._desk.database.transaction() as tx:
+                    page_signer(tx, held, refused, now=now)
+                    positions_store.update(
+                        tx, position.position_id, now=now, status=PositionStatus.UNMANAGED.value
+                    )
+                self._desk.signers.forget(held.account)
+                return self._retry(held, position, refused.text, wait_s=60)
+            case _:
+                with self._desk.database.transaction() as tx:
+                    page_unknown(tx, held, refused, now=now)
+                if held.order.leg != STOP_LEG:
+                    return self._end(held, OrderStatus.REJECTED, refused.reason)
+                return self._close(held, position, Reason.UNPROTECTED, refused.text)
+
+    def _take_now(self, held: Held) -> Next:
+        """A take-profit step whose price is already crossed is taken at once, by the same order, without a trigger."""
+        plan = {**held.order.plan, "crossed": True}
+        with self._desk.database.transaction() as tx:
+            store.set_plan(tx, held.order, plan, held=held.claim)
+            self._count_attempt(tx, held)
+        return again(1) if held.order.plan.get("crossed") else follow(held.order.order_id)
+
+    def _retry(self, held: Held, position: Position, why: str, *, wait_s: int) -> Next:
+        overdue = self._overdue(held, position, why)
+        if overdue is not None:
+            return overdue
+        with self._desk.database.transaction() as tx:
+            self._count_attempt(tx, held)
+        return again(wait_s)
+
+    def _overdue(self, held: Held, position: Position, why: str) -> Next | None:
+        """Past the deadline, a position without a stop is closed; a missing take-profit step is no emergency."""
+        unprotected = held.order.leg == STOP_LEG and position.protected_at is None
+        if not unprotected or position.protect_by is None or self._desk.clock.now() < position.protect_by:
+            return None
+        with self._desk.database.transaction() as tx:
+            page_unprotected(tx, held, why, now=self._desk.clock.now())
+            current = positions_store.load(tx, position.position_id, lock=True)
+            assert current is not None
+            if current.status in GONE:
+                return None
+            exit_id = plan_exit(
+                tx, current, Reason.UNPROTECTED, now=self._desk.clock.now(), trace_id=held.order.trace_id
+            )
+        return Next(follow=(exit_id,), again_s=5)
+
+    def _close(self, held: Held, position: Position, reason: Reason, text: str) -> Next:
+        """The stop cannot rest: close the position now."""
+        now = self._desk.clock.now()
+        with self._desk.database.transaction() as tx:
+            store.move(
+                tx,
+                held.order,
+                OrderStatus.REJECTED,
+                held=held.claim,
+                now=now,
+                reason=reason.value,
+                detail=text[:500],
+            )
+            current = positions_store.load(tx, position.position_id, lock=True)
+            assert current is not None
+            if current.status in GONE:
+                return done()
+            exit_id = plan_exit(tx, current, reason, now=now, trace_id=held.order.trace_id, detail=text[:500])
+        return follow(exit_id)
+
+    def _look(self, held: Held, position: Position) -> Next:
+        """What became of a protection that rested; raises VenueUnreachable."""
+        order = held.order
+        venue = self._desk.venue_of(order)
+        report = venue.order(held.account.address, client_order_id(order.order_id, order.attempt))
+        if report is None:
+            return (
+                again(5)
+                if position.status not in GONE
+                else self._end(held, OrderStatus.CANCELLED, Reason.NO_LONGER_NEEDED)
+            )
+        if report.state is OrderState.OPEN:
+            if position.status not in GONE:
+                return done()
+            return self._take_off(held, position)
+        if order.filled_size > 0 or report.state in {OrderState.FILLED, OrderState.TRIGGERED}:
+            return self._end(held, OrderStatus.TRIGGERED, Reason(order.plan["reason"]))
+        return self._end(held, OrderStatus.CANCELLED, Reason.NO_LONGER_NEEDED)
+
+    def _take_off(self, held: Held, position: Position) -> Next:
+        with self._desk.database.transaction() as tx:
+            cancel = plan_cancel(
+                tx,
+                position,
+                held.order.order_id,
+                cloid=client_order_id(held.order.order_id, held.order.attempt),
+                now=self._desk.clock.now(),
+                trace_id=held.order.trace_id,
+                reason=Reason.NO_LONGER_NEEDED,
+            )
+        return Next(follow=() if cancel is None else (cancel,), again_s=3)
+
+    def _end(self, held: Held, to: OrderStatus, reason: Reason) -> Next:
+        with self._desk.database.transaction() as tx:
+            store.move(tx, held.order, to, held=held.claim, now=self._desk.clock.now(), reason=reason.value)
+            if held.order.leg == STOP_LEG:
+                store.forget_protection(tx, held.order)
+        return done()
+
+    def _set(self, held: Held, to: OrderStatus) -> None:
+        with self._desk.database.transaction() as tx:
+            store.move(tx, held.order, to, held=held.claim, now=self._desk.clock.now())
+
+    def _count_attempt(self, tx: Transaction, held: Held) -> None:
+        store.move(
+            tx,
+            held.order,
+            OrderStatus.WORKING,
+            held=held.claim,
+            now=self._desk.clock.now(),
+            attempt=held.order.attempt + 1,
+        )

@@ -1,0 +1,392 @@
+"""SQL of orders and actions. Private to this room.
+
+Promises: each change of a status says which status it came from, and each write of a worker says `claim_token = mine`, so a
+worker that lost its claim writes nothing (`LostClaim` is raised and its transaction rolls back).
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from outcry.orders.lifecycle import ORDER_MOVES, TERMINAL, action_may_become
+from outcry.orders.model import Action, ActionKind, ActionStatus, Order, OrderKind, OrderStatus
+from outcry.runtime.clock import to_milliseconds
+from outcry.runtime.database import Row, Transaction
+from outcry.runtime.errors import InfrastructureError
+from outcry.runtime.leases import Claim
+from outcry.runtime.side import Side
+
+FIRST_RING_S = 20  # a planned order whose doorbell was lost is found this much later
+
+_ORDER = """
+    order_id, deployment_id, kind, subject, leg, sequence, account_id, venue, network, position_key, market, cast(side as text) as side,
+    position_id, signal_id, status, reason, plan, size, limit_price, trigger_price, leverage, attempt, filled_size, not_after,
+    created_at, trace_id
+"""
+_ACTION = """
+    action_id, order_id, attempt, kind, status, signer_id, signer_address, nonce, expires_at, payload, cloid, signed, answer,
+    refusal, venue_order_id, acked_size, acked_price, sends, prepared_at
+"""
+
+
+class LostClaim(InfrastructureError):
+    """The claim lapsed and somebody else continues the order: stop at once, nothing was written."""
+
+
+def order_from(row: Row) -> Order:
+    """An order from its row."""
+    return Order(
+        **{
+            **row,
+            "kind": OrderKind(row["kind"]),
+            "status": OrderStatus(row["status"]),
+            "side": Side(row["side"]),
+        }
+    )
+
+
+def action_from(row: Row) -> Action:
+    """An action from its row."""
+    return Action(**{**row, "kind": ActionKind(row["kind"]), "status": ActionStatus(row["status"])})
+
+
+def load(tx: Transaction, order_id: UUID) -> Order | None:
+    """One order, or None."""
+    row = tx.one(f"select {_ORDER} from orders where order_id = :order_id", order_id=order_id)
+    return None if row is None else order_from(row)
+
+
+def insert(
+    tx: Transaction,
+    *,
+    deployment_id: str,
+    kind: OrderKind,
+    subject: str,
+    leg: str,
+    sequence: int,
+    place: tuple[str, str, str, str, str],
+    side: Side,
+    plan: dict[str, Any],
+    now: datetime,
+    trace_id: str,
+    status: OrderStatus = OrderStatus.PLANNED,
+    position_id: UUID | None = None,
+    signal_id: int | None = None,
+    size: Decimal | None = None,
+    trigger_price: Decimal | None = None,
+    not_after: datetime | None = None,
+) -> UUID | None:
+    """Insert an intent; None where the same intent exists already. `place`: account, venue, network, position key, market."""
+    account_id, venue, network, position_key, market = place
+    row = tx.one(
+        f"""
+        insert into orders (deployment_id, kind, subject, leg, sequence, account_id, venue, network, position_key, market, side,
+                            position_id, signal_id, status, plan, size, trigger_price, reduce_only, not_after,
+                            created_at, updated_at, next_ring_at, trace_id)
+        values (:deployment_id, :kind, :subject, :leg, :sequence, :account_id, :venue, :network, :position_key, :market,
+                cast(:side as side), :position_id, :signal_id, :status, cast(:plan as jsonb), :size, :trigger_price, :reduce_only,
+                :not_after, :now, :now, cast(:now as timestamptz) + interval '{FIRST_RING_S} seconds', :trace_id)
+        on conflict do nothing
+        returning order_id
+        """,
+        deployment_id=deployment_id,
+        kind=kind.value,
+        subject=subject,
+        leg=leg,
+        sequence=sequence,
+        account_id=account_id,
+        venue=venue,
+        network=network,
+        position_key=position_key,
+        market=market,
+        side=side.value,
+        position_id=position_id,
+        signal_id=signal_id,
+        status=status.value,
+        plan=json.dumps(plan),
+        size=size,
+        trigger_price=trigger_price,
+        reduce_only=kind is not OrderKind.ENTER,
+        not_after=not_after,
+        now=now,
+        trace_id=trace_id,
+    )
+    return None if row is None else row["order_id"]
+
+
+def move(
+    tx: Transaction, order: Order, to: OrderStatus, *, held: Claim, now: datetime, **fields: Any
+) -> None:
+    """Move a claimed order to another status and set further columns. Raises LostClaim where the claim is gone.
+
+    A terminal status clears `next_ring_at`, because nothing waits any more.
+    """
+    allowed = [status.value for status, targets in ORDER_MOVES.items() if to in targets]
+    if to not in TERMINAL:
+        allowed.append(to.value)
+    columns = "".join(f", {name} = :{name}" for name in fields)
+    ending = ", finished_at = :now, next_ring_at = null" if to in TERMINAL else ""
+    touched = tx.execute(
+        f"""
+        update orders set status = :to, updated_at = :now{columns}{ending}
+         where order_id = :order_id and claim_token = :token and status = any(cast(:allowed as text[]))
+        """,
+        to=to.value,
+        now=now,
+        order_id=order.order_id,
+        token=held.token,
+        allowed=allowed,
+        **fields,
+    )
+    if touched != 1:
+        raise LostClaim(f"order {order.order_id} was continued by somebody else")
+
+
+def finish(
+    tx: Transaction,
+    order_id: UUID,
+    to: OrderStatus,
+    *,
+    now: datetime,
+    reason: str | None = None,
+    **fields: Any,
+) -> bool:
+    """Bring an order that nobody needs to hold to its end, by what the venue showed. False where it had ended already."""
+    allowed = [status.value for status, targets in ORDER_MOVES.items() if to in targets]
+    columns = "".join(f", {name} = :{name}" for name in fields)
+    touched = tx.execute(
+        f"""
+        update orders set status = :to, updated_at = :now, finished_at = :now, next_ring_at = null,
+               reason = coalesce(cast(:reason as text), reason){columns}
+         where order_id = :order_id and finished_at is null and status = any(cast(:allowed as text[]))
+        """,
+        to=to.value,
+        now=now,
+        reason=reason,
+        order_id=order_id,
+        allowed=allowed,
+        **fields,
+    )
+    return touched == 1
+
+
+def actions(tx: Transaction, order_id: UUID) -> list[Action]:
+    """The order's requests, oldest first."""
+    rows = tx.all(
+        f"select {_ACTION} from actions where order_id = :order_id order by prepared_at, attempt",
+        order_id=order_id,
+    )
+    return [action_from(row) for row in rows]
+
+
+def action(tx: Transaction, order_id: UUID, attempt: int, kind: ActionKind) -> Action | None:
+    """The request of one attempt, or None."""
+    row = tx.one(
+        f"select {_ACTION} from actions where order_id = :order_id and attempt = :attempt and kind = :kind",
+        order_id=order_id,
+        attempt=attempt,
+        kind=kind.value,
+    )
+    return None if row is None else action_from(row)
+
+
+def prepare(
+    tx: Transaction,
+    order: Order,
+    *,
+    held: Claim,
+    attempt: int,
+    kind: ActionKind,
+    signer_id: str | None,
+    signer_address: str,
+    nonce: int,
+    expires_at: datetime | None,
+    payload: str,
+    cloid: str | None,
+    now: datetime,
+) -> Action:
+    """Commit nonce, expiry and payload, before anything is signed."""
+    row = tx.one(
+        f"""
+        insert into actions (order_id, attempt, kind, status, signer_id, signer_address, nonce, expires_at, payload, cloid, prepared_at)
+        select :order_id, :attempt, :kind, 'PREPARED', :signer_id, :signer_address, :nonce, :expires_at, :payload, :cloid, :now
+          from orders where order_id = :order_id and claim_token = :token
+        returning {_ACTION}
+        """,
+        order_id=order.order_id,
+        attempt=attempt,
+        kind=kind.value,
+        signer_id=signer_id,
+        signer_address=signer_address,
+        nonce=nonce,
+        expires_at=expires_at,
+        payload=payload,
+        cloid=cloid,
+        now=now,
+        token=held.token,
+    )
+    if row is None:
+        raise LostClaim(f"order {order.order_id} was continued by somebody else")
+    return action_from(row)
+
+
+def next_paper_nonce(tx: Transaction, address: str, *, now: datetime) -> int:
+    """A nonce that this paper account never used; the account's row stays locked until the transaction ends."""
+    tx.all(
+        "select 1 as locked from accounts where venue = 'paper' and address = :address for update",
+        address=address,
+    )
+    row = tx.one(
+        "select greatest(coalesce(max(nonce), 0) + 1, :now_ms) as nonce from actions where signer_address = :address",
+        address=address,
+        now_ms=to_milliseconds(now),
+    )
+    assert row is not None
+    return int(row["nonce"])
+
+
+def move_action(tx: Transaction, known: Action, to: ActionStatus, *, held: Claim, **fields: Any) -> None:
+    """Move an action from the status we know it in. Raises LostClaim where it, or the order's claim, is no longer ours."""
+    if not action_may_become(known.status, to):
+        raise AssertionError(f"an action cannot go from {known.status} to {to}")
+    columns = "".join(
+        f", {name} = cast(:{name} as jsonb)" if name == "answer" else f", {name} = :{name}" for name in fields
+    )
+    touched = tx.execute(
+        f"""
+        update actions set status = :to{columns}
+          from orders
+         where actions.action_id = :action_id and actions.status = :known
+           and orders.order_id = actions.order_id and orders.claim_token = :token
+        """,
+        to=to.value,
+        action_id=known.action_id,
+        known=known.status.value,
+        token=held.token,
+        **fields,
+    )
+    if touched != 1:
+        raise LostClaim(f"action {known.action_id} was continued by somebody else")
+
+
+def count_send(tx: Transaction, known: Action, *, now: datetime) -> None:
+    """Note that the stored bytes are sent once more."""
+    tx.execute(
+        "update actions set sends = sends + 1, sent_at = :now where action_id = :id",
+        id=known.action_id,
+        now=now,
+    )
+
+
+def unfinished_in_place(
+    tx: Transaction, account_id: str, venue: str, position_key: str, kinds: Sequence[OrderKind]
+) -> list[Order]:
+    """The open orders of one place, oldest first."""
+    rows = tx.all(
+        f"""
+        select {_ORDER} from orders
+         where account_id = :account_id and venue = :venue and position_key = :position_key
+           and kind = any(cast(:kinds as text[])) and finished_at is null
+         order by created_at
+        """,
+        account_id=account_id,
+        venue=venue,
+        position_key=position_key,
+        kinds=[kind.value for kind in kinds],
+    )
+    return [order_from(row) for row in rows]
+
+
+def of_position(
+    tx: Transaction, position_id: UUID, kinds: Sequence[OrderKind], *, unfinished: bool = False
+) -> list[Order]:
+    """The orders of one position, oldest first."""
+    rows = tx.all(
+        f"""
+        select {_ORDER} from orders
+         where position_id = :position_id and kind = any(cast(:kinds as text[])) and (not :unfinished or finished_at is null)
+         order by created_at, leg, sequence
+        """,
+        position_id=position_id,
+        kinds=[kind.value for kind in kinds],
+        unfinished=unfinished,
+    )
+    return [order_from(row) for row in rows]
+
+
+def order_of_cloid(tx: Transaction, cloid: str) -> Order | None:
+    """The order that a client order id belongs to."""
+    row = tx.one(
+        f"select {_ORDER} from orders where order_id = (select order_id from actions where cloid = :cloid and kind = 'place')",
+        cloid=cloid,
+    )
+    return None if row is None else order_from(row)
+
+
+def next_sequence(tx: Transaction, deployment_id: str, kind: OrderKind, subject: str, leg: str) -> int:
+    """The first unused sequence number of an intent."""
+    row = tx.one(
+        """
+        select coalesce(max(sequence) + 1, 0) as sequence from orders
+         where deployment_id = :deployment_id and kind = :kind and subject = :subject and leg = :leg
+        """,
+        deployment_id=deployment_id,
+        kind=kind.value,
+        subject=subject,
+        leg=leg,
+    )
+    return int(row["sequence"]) if row else 0
+
+
+def set_plan(tx: Transaction, order: Order, plan: dict[str, Any], *, held: Claim) -> None:
+    """Replace what a claimed order is planned with. Raises LostClaim."""
+    touched = tx.execute(
+        "update orders set plan = cast(:plan as jsonb) where order_id = :order_id and claim_token = :token",
+        plan=json.dumps(plan),
+        order_id=order.order_id,
+        token=held.token,
+    )
+    if touched != 1:
+        raise LostClaim(f"order {order.order_id} was continued by somebody else")
+
+
+def forget_protection(tx: Transaction, order: Order) -> None:
+    """A stop is gone: unless another one rests, its position is unprotected from now on."""
+    tx.execute(
+        """
+        update positions set protected_at = null, version = version + 1
+         where position_id = :position_id and status not in ('CLOSED', 'ABANDONED')
+           and not exists (select 1 from orders where position_id = :position_id and kind = 'protect' and leg = :leg
+                              and status = 'RESTING' and order_id <> :order_id)
+        """,
+        position_id=order.position_id,
+        leg=order.leg,
+        order_id=order.order_id,
+    )
+
+
+def finish_unclaimed(tx: Transaction, order_id: UUID, to: OrderStatus, *, now: datetime, reason: str) -> bool:
+    """End an order that nobody is working on. False where somebody is, or where it has ended."""
+    touched = tx.execute(
+        """
+        update orders set status = :to, reason = :reason, updated_at = :now, finished_at = :now, next_ring_at = null
+         where order_id = :order_id and finished_at is null and (claimed_until is null or claimed_until <= :now)
+        """,
+        to=to.value,
+        reason=reason,
+        now=now,
+        order_id=order_id,
+    )
+    return touched == 1
+
+
+def release_reservation(tx: Transaction, order_id: UUID, *, now: datetime) -> None:
+    """Give back what an entry had reserved."""
+    tx.execute(
+        "update reservations set released_at = :now where order_id = :id and released_at is null",
+        now=now,
+        id=order_id,
+    )

@@ -1,0 +1,118 @@
+"""The monitor's passes: each exit rule closes its position, through the ledger, on the local venue."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from tests.orders.conftest import venue_changes, workshop  # noqa: F401 - fixtures of the ledger
+from tests.orders.workshop import LIVE, MASTER, PAPER_ACCOUNT, Workshop
+
+_ = Iterator
+
+
+def test_the_stop_at_the_venue_closes_the_position_and_the_book_learns_why(workshop: Workshop) -> None:
+    workshop.enter()
+    workshop.mark("BTC", "58700")
+
+    workshop.watch()
+
+    position = workshop.position()
+    assert (position["status"], position["exit_reason"]) == ("CLOSED", "STOP_LOSS")
+    assert workshop.venue_size() == 0
+    assert position["realised_pnl_usd"] < 0
+    assert workshop.venue.open_orders(MASTER) == ()  or not list(workshop.venue.open_orders(MASTER))
+    assert not workshop.rows("select 1 from orders where finished_at is null")
+
+
+def test_a_take_profit_step_is_booked_and_the_rest_goes_on(workshop: Workshop) -> None:
+    workshop.enter()
+    opened = workshop.position()["size"]
+    workshop.mark("BTC", "61850")
+
+    workshop.watch()
+
+    position = workshop.position()
+    assert position["status"] == "OPEN"
+    assert position["targets_hit"] == 1
+    assert Decimal(0) < position["size"] < opened
+    assert position["size"] == workshop.venue_size()
+
+
+def test_the_trail_moves_the_stop_up_and_closes_behind_the_peak(workshop: Workshop) -> None:
+    workshop.enter()
+    workshop.mark("BTC", "61500")
+    workshop.watch()
+    trailed = workshop.position()
+    stops = [order.trigger.price for order in workshop.venue.open_orders(MASTER) if order.trigger and order.trigger.kind == "sl"]
+    workshop.mark("BTC", "60800")
+    workshop.watch()
+
+    position = workshop.position()
+    assert trailed["trail_price"] == Decimal("61500") * Decimal("0.99")
+    assert stops == [trailed["stop_price"]]
+    assert (position["status"], position["exit_reason"]) == ("CLOSED", "TRAILING_STOP")
+    assert position["realised_pnl_usd"] > 0
+
+
+def test_a_position_past_its_time_limit_is_closed(workshop: Workshop) -> None:
+    workshop.enter()
+
+    workshop.watch(after_s=timedelta(hours=1, seconds=1).total_seconds())
+
+    position = workshop.position()
+    assert (position["status"], position["exit_reason"]) == ("CLOSED", "TIME_LIMIT")
+    assert workshop.venue_size() == 0
+
+
+def test_a_paper_position_lives_and_ends_by_the_same_rules(workshop: Workshop) -> None:
+    workshop.enter(deployment="runner-paper")
+    opened = workshop.position(account=PAPER_ACCOUNT)
+    workshop.mark("BTC", "58700")
+
+    workshop.watch()
+
+    position = workshop.position(account=PAPER_ACCOUNT)
+    assert opened["protected_at"] is not None
+    assert (position["status"], position["exit_reason"]) == ("CLOSED", "STOP_LOSS")
+    assert not workshop.venue_fills()
+
+
+def test_nothing_moving_changes_nothing(workshop: Workshop) -> None:
+    workshop.enter()
+    before = workshop.position()["version"]
+
+    workshop.mark("BTC", "60001")
+    workshop.watch()
+    workshop.mark("BTC", "60002")
+    workshop.watch()
+
+    assert workshop.position()["version"] == before
+
+
+@pytest.mark.parametrize("account", [LIVE])
+def test_f14_the_last_position_closed_at_the_venue_is_closed_in_the_book_too(workshop: Workshop, account: str) -> None:
+    workshop.enter()
+    workshop.control("trade_by_hand", user=MASTER, coin="BTC", is_buy=False, sz=str(workshop.venue_size()), reduce_only=True)
+
+    workshop.watch()
+
+    position = workshop.position(account=account)
+    assert (position["status"], position["exit_reason"]) == ("CLOSED", "CLOSED_ELSEWHERE")
+    assert position["realised_pnl_usd"] is not None
+
+
+def test_f39_a_person_s_own_position_is_observed_and_never_sold(workshop: Workshop) -> None:
+    workshop.control("trade_by_hand", user=MASTER, coin="ETH", is_buy=True, sz="1")
+
+    workshop.watch()
+    workshop.mark("BTC", "60003")
+    workshop.watch()
+    workshop.mark("BTC", "60004")
+    workshop.watch()
+
+    found = workshop.position("ETH")
+    assert (found["origin"], found["is_owned"], found["status"]) == ("DISCOVERED", False, "OPEN")
+    assert workshop.venue_size("ETH") == 1
+    assert workshop.notices().count("reconcile") == 1
