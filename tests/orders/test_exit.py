@@ -153,6 +153,20 @@ def test_a_close_call_of_the_author_closes_what_was_entered_on_that_author_s_cal
     assert is_flat_and_clean(workshop)
 
 
+def test_a_close_call_also_cancels_entries_of_its_author_that_are_only_planned(workshop: Workshop) -> None:
+    waiting = workshop.plan_entry()
+
+    with workshop.database.transaction() as tx:
+        planned, reason = LedgerPlanner().plan_exit_on_call(
+            tx, agent_id="runner", author_id=1001, market="BTC", side=Side.LONG, now=workshop.clock.now(), trace_id="t"
+        )
+    workshop.advance(waiting)
+
+    assert (planned, reason) == ([], Reason.NOTHING_TO_CLOSE)
+    assert (workshop.order(waiting)["status"], workshop.order(waiting)["reason"]) == ("CANCELLED", "CLOSE_CALL")
+    assert not workshop.venue_fills()
+
+
 def test_a_flatten_cancels_what_was_not_sent_and_closes_what_is_held(workshop: Workshop) -> None:
     workshop.enter()
     waiting = workshop.plan_entry(market="ETH")

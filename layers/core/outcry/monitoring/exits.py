@@ -110,10 +110,11 @@ def _exit(watched: Watched, mark: Decimal, now: datetime) -> tuple[Reason, str] 
     if limit is not None and _is_beyond(watched, limit, mark):
         return Reason.LIQUIDATION_BUFFER, f"mark {mark}, liquidation at {watched.liquidation_price}"
     trail = watched.trail_price
+    # the stop that follows the trail is rounded towards the mark: at the trail or nearer, it is the venue's to execute
     if (
         trail is not None
         and _is_beyond(watched, trail, mark)
-        and not (watched.stop_rests and trail == watched.resting_stop)
+        and not (watched.stop_rests and _is_beyond(watched, watched.resting_stop, trail))
     ):
         return Reason.TRAILING_STOP, f"mark {mark} behind the peak {watched.peak}"
     if watched.ends_at is not None and now >= watched.ends_at:

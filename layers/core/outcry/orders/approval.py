@@ -20,7 +20,7 @@ from outcry.runtime.database import Transaction, UniqueViolation
 from outcry.runtime.reasons import Reason
 from outcry.runtime.side import Side
 from outcry.signals.model import EntryPlan
-from outcry.signals.size import SizeInputs, TooSmall, size_entry
+from outcry.signals.size import Sized, SizeInputs, size_entry
 from outcry.venues.port import AccountMode, AccountSnapshot, Market, Marks, OpenOrder, Venue
 
 PASSING = frozenset({Reason.MARK_STALE, Reason.SNAPSHOT_STALE})
@@ -131,17 +131,61 @@ class Approver:
         agent_id: str,
         now: datetime,
     ) -> Refusal | None:
+        """Size the entry, take its place and reserve its worst case."""
+        sized = self._size(tx, held.order, plan, venue, market, snapshot, mark, agent_id, now)
+        if isinstance(sized, Refusal):
+            return sized
         order = held.order
+        position_id = positions_store.insert_opening(
+            tx,
+            deployment_id=order.deployment_id,
+            place=(order.account_id, order.venue, order.network, order.position_key, order.market),
+            side=plan.side,
+            plan=plan.exits,
+            leverage=Decimal(sized.leverage),
+            origin="SIGNAL" if order.signal_id is not None else "PERSON",
+            now=now,
+            trace_id=order.trace_id,
+        )
+        bound = entry_bound(mark, plan.side, plan.max_slippage_frac)
+        store.move(
+            tx,
+            order,
+            OrderStatus.APPROVED,
+            held=held.claim,
+            now=now,
+            position_id=position_id,
+            size=sized.size,
+            limit_price=venue.fit_price(market, bound, up=plan.side.sign < 0),
+            leverage=Decimal(sized.leverage),
+        )
+        approval_store.reserve(
+            tx,
+            order,
+            agent_id=agent_id,
+            author_id=plan.author_id,
+            position_id=position_id,
+            sized=sized,
+            now=now,
+        )
+        return None
+
+    def _size(
+        self,
+        tx: Transaction,
+        order: Order,
+        plan: EntryPlan,
+        venue: Venue,
+        market: Market,
+        snapshot: AccountSnapshot,
+        mark: Decimal,
+        agent_id: str,
+        now: datetime,
+    ) -> Sized | Refusal:
         deployment = load_deployment(tx, order.deployment_id)
         assert deployment is not None, "an order names a deployment that exists"
         by_deployment, by_account = approval_store.usages(
-            tx,
-            account_id=order.account_id,
-            deployment_id=order.deployment_id,
-            agent_id=agent_id,
-            author_id=plan.author_id,
-            market=plan.market,
-            now=now,
+            tx, order, agent_id=agent_id, author_id=plan.author_id, now=now
         )
         left = room([(deployment.limits, by_deployment), (deployment.account.limits, by_account)])
         if left.notional_usd <= 0:
@@ -166,51 +210,11 @@ class Approver:
                 minimum_usd=venue.minimum_notional_usd,
             )
         )
-        if isinstance(sized, TooSmall):
-            tight = left.notional_usd < venue.minimum_notional_usd * (1 + plan.max_slippage_frac)
-            is_cap = tight and sized.reason is Reason.SIZE_BELOW_MINIMUM
-            return Refusal(left.binding if is_cap else sized.reason, sized.detail)
-        place = (order.account_id, order.venue, order.network, order.position_key, order.market)
-        position_id = positions_store.insert_opening(
-            tx,
-            deployment_id=order.deployment_id,
-            place=place,
-            side=plan.side,
-            plan=plan.exits,
-            leverage=Decimal(sized.leverage),
-            origin="SIGNAL" if order.signal_id is not None else "PERSON",
-            now=now,
-            trace_id=order.trace_id,
-        )
-        store.move(
-            tx,
-            order,
-            OrderStatus.APPROVED,
-            held=held.claim,
-            now=now,
-            position_id=position_id,
-            size=sized.size,
-            limit_price=venue.fit_price(
-                market, entry_bound(mark, plan.side, plan.max_slippage_frac), up=plan.side.sign < 0
-            ),
-            leverage=Decimal(sized.leverage),
-        )
-        approval_store.reserve(
-            tx,
-            order_id=order.order_id,
-            account_id=order.account_id,
-            deployment_id=order.deployment_id,
-            agent_id=agent_id,
-            author_id=plan.author_id,
-            venue=order.venue,
-            market=order.market,
-            position_id=position_id,
-            notional_usd=sized.worst_notional_usd,
-            margin_usd=sized.margin_usd,
-            risk_usd=sized.risk_usd,
-            now=now,
-        )
-        return None
+        if isinstance(sized, Sized):
+            return sized
+        tight = left.notional_usd < venue.minimum_notional_usd * (1 + plan.max_slippage_frac)
+        is_cap = tight and sized.reason is Reason.SIZE_BELOW_MINIMUM
+        return Refusal(left.binding if is_cap else sized.reason, sized.detail)
 
     def _skip(self, held: Held, refusal: Refusal) -> Refusal:
         now = self._desk.clock.now()

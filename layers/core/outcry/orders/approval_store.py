@@ -4,9 +4,10 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from outcry.orders.model import Order
 from outcry.orders.risk import Usage
 from outcry.runtime.database import Row, Transaction
-from outcry.venues.port import AccountSnapshot
+from outcry.signals.size import Sized
 
 
 def lock_scopes(tx: Transaction, account_id: str, deployment_id: str) -> Row:
@@ -35,14 +36,7 @@ def changed_at(tx: Transaction, account_id: str) -> datetime | None:
 
 
 def usages(
-    tx: Transaction,
-    *,
-    account_id: str,
-    deployment_id: str,
-    agent_id: str,
-    author_id: int,
-    market: str,
-    now: datetime,
+    tx: Transaction, order: Order, *, agent_id: str, author_id: int, now: datetime
 ) -> tuple[Usage, Usage]:
     """What is reserved now, as the deployment's limits see it and as the account's limits see it.
 
@@ -66,11 +60,11 @@ def usages(
                (select coalesce(sum(notional_usd), 0) from today where deployment_id = :deployment_id) as deployment_day
           from held
         """,
-        account_id=account_id,
-        deployment_id=deployment_id,
+        account_id=order.account_id,
+        deployment_id=order.deployment_id,
         agent_id=agent_id,
         author_id=author_id,
-        market=market,
+        market=order.market,
         now=now,
     )
     assert row is not None
@@ -109,18 +103,12 @@ def margin_not_yet_at_venue(tx: Transaction, account_id: str, since: datetime) -
 
 def reserve(
     tx: Transaction,
+    order: Order,
     *,
-    order_id: UUID,
-    account_id: str,
-    deployment_id: str,
     agent_id: str,
     author_id: int,
-    venue: str,
-    market: str,
     position_id: UUID,
-    notional_usd: Decimal,
-    margin_usd: Decimal,
-    risk_usd: Decimal,
+    sized: Sized,
     now: datetime,
 ) -> None:
     """Reserve an entry's worst case against every cap."""
@@ -131,17 +119,17 @@ def reserve(
         values (:order_id, :account_id, :deployment_id, :agent_id, :author_id, :venue, :market, :position_id,
                 :notional_usd, :margin_usd, :risk_usd, :now)
         """,
-        order_id=order_id,
-        account_id=account_id,
-        deployment_id=deployment_id,
+        order_id=order.order_id,
+        account_id=order.account_id,
+        deployment_id=order.deployment_id,
         agent_id=agent_id,
         author_id=author_id,
-        venue=venue,
-        market=market,
+        venue=order.venue,
+        market=order.market,
         position_id=position_id,
-        notional_usd=notional_usd,
-        margin_usd=margin_usd,
-        risk_usd=risk_usd,
+        notional_usd=sized.worst_notional_usd,
+        margin_usd=sized.margin_usd,
+        risk_usd=sized.risk_usd,
         now=now,
     )
 
@@ -158,23 +146,4 @@ def halt_deployments(tx: Transaction, account_id: str, *, now: datetime) -> None
         "update deployments set state = 'HALTED', updated_at = :now where account_id = :account_id and state <> 'HALTED'",
         account_id=account_id,
         now=now,
-    )
-
-
-def remember_snapshot(tx: Transaction, account_id: str, snapshot: AccountSnapshot) -> None:
-    """Keep what an account was last seen to be worth and to hold."""
-    sizes = ",".join(f'"{market}":"{holding.size}"' for market, holding in sorted(snapshot.holdings.items()))
-    tx.execute(
-        """
-        insert into snapshots (account_id, equity_usd, free_usd, taken_at, sizes)
-        values (:account_id, :equity, :free, :taken_at, cast(:sizes as jsonb))
-        on conflict (account_id) do update set equity_usd = excluded.equity_usd, free_usd = excluded.free_usd,
-               taken_at = excluded.taken_at, sizes = excluded.sizes
-         where snapshots.taken_at < excluded.taken_at
-        """,
-        account_id=account_id,
-        equity=snapshot.equity_usd,
-        free=snapshot.free_usd,
-        taken_at=snapshot.taken_at,
-        sizes="{" + sizes + "}",
     )

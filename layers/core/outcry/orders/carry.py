@@ -135,17 +135,9 @@ class Carrier:
             action.payload, nonce=action.nonce, expires_at=action.expires_at, signer=signer.key
         )
         with self._desk.database.transaction() as tx:
-            store.move_action(
-                tx,
-                action,
-                ActionStatus.SENT,
-                held=held.claim,
-                signed=signed,
-                sent_at=now,
-                sends=action.sends + 1,
+            sent = store.move_action(
+                tx, action, ActionStatus.SENT, held=held.claim, signed=signed, sent_at=now, sends=action.sends + 1
             )
-            sent = store.action(tx, action.order_id, action.attempt, action.kind)
-            assert sent is not None
         answer = venue.send(signed, address=held.account.address)
         known = record(self._desk, held, sent, answer)
         if known.status is ActionStatus.UNKNOWN:
@@ -181,7 +173,4 @@ def record(desk: Desk, held: Held, action: Action, answer: Answer) -> Action:
     elif isinstance(outcome, Refused):
         fields["refusal"] = outcome.text
     with desk.database.transaction() as tx:
-        store.move_action(tx, action, to, held=held.claim, **fields)
-        known = store.action(tx, action.order_id, action.attempt, action.kind)
-    assert known is not None
-    return known
+        return store.move_action(tx, action, to, held=held.claim, **fields)

@@ -184,7 +184,6 @@ class EntryStep:
                 fills_store.shrink_reservation(
                     tx, order.position_id, notional_usd=fresh.filled_size, planned_usd=order.size
                 )
-        self._collector.collect(held.account, also=[order.position_id])
         return done()
 
     def _refused(self, held: Held, refused: Refused) -> Next:

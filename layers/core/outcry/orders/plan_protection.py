@@ -12,7 +12,7 @@ from outcry.orders.model import STOP_LEG
 from outcry.orders.pages import tell_replaced_levels
 from outcry.orders.plan import plan_protection
 from outcry.positions import store as positions_store
-from outcry.positions.levels import ladder_sizes, resolve
+from outcry.positions.levels import PricedTarget, ladder_sizes, resolve
 from outcry.positions.model import Position, PositionStatus
 from outcry.runtime.database import Transaction
 from outcry.runtime.reasons import Reason
@@ -63,37 +63,51 @@ def plan_first_protections(
         protect_by=protect_by,
     )
     tell_replaced_levels(tx, str(position.position_id), levels.notes, now=now, trace_id=position.trace_id)
-    planned = [
-        plan_protection(
-            tx,
-            position,
-            leg=STOP_LEG,
-            kind=TriggerKind.STOP,
-            trigger_price=stop_price,
-            size=filled.size,
-            now=now,
-            trace_id=position.trace_id,
-            cause=Reason.STOP_LOSS,
-        )
+    stop = plan_protection(
+        tx,
+        position,
+        leg=STOP_LEG,
+        kind=TriggerKind.STOP,
+        trigger_price=stop_price,
+        size=filled.size,
+        now=now,
+        trace_id=position.trace_id,
+        cause=Reason.STOP_LOSS,
+    )
+    return [
+        stop,
+        *_plan_ladder(tx, position, levels.targets, filled.size, market=market, venue=venue, now=now),
     ]
+
+
+def _plan_ladder(
+    tx: Transaction,
+    position: Position,
+    targets: tuple[PricedTarget, ...],
+    opened_size: Decimal,
+    *,
+    market: Market,
+    venue: Venue,
+    now: datetime,
+) -> list[UUID]:
+    """Plan the take-profit steps, nearest first, in sizes that the venue takes."""
     steps = ladder_sizes(
-        levels.targets,
-        opened_size=filled.size,
+        targets,
+        opened_size=opened_size,
         fit=lambda size: venue.fit_size(market, size),
         minimum_notional_usd=venue.minimum_notional_usd,
     )
-    for number, (target, size) in enumerate(steps, start=1):
-        planned.append(
-            plan_protection(
-                tx,
-                position,
-                leg=f"tp{number}",
-                kind=TriggerKind.TAKE_PROFIT,
-                trigger_price=venue.fit_price(market, target.price, up=side is Side.SHORT),
-                size=size,
-                now=now,
-                trace_id=position.trace_id,
-                cause=Reason.TAKE_PROFIT,
-            )
+    return [
+        plan_protection(
+            tx,
+            position,
+            leg=f"tp{number}",
+            kind=TriggerKind.TAKE_PROFIT,
+            trigger_price=venue.fit_price(market, target.price, up=position.side is Side.SHORT),
+            size=size,
+            now=now,
+            trace_id=position.trace_id,
+            cause=Reason.TAKE_PROFIT,
         )
-    return planned
+        for number, (target, size) in enumerate(steps, start=1)
+    ]

@@ -32,6 +32,27 @@ def entered_on_calls_of(
     return [position for position in found if position is not None]
 
 
+def planned_on_calls_of(tx: Transaction, *, agent_id: str, author_id: int, market: str, side: Side) -> list[UUID]:
+    """The agent's entries on calls of this author that are planned and take no place yet."""
+    rows = tx.all(
+        """
+        select o.order_id
+          from orders o
+          join deployments d using (deployment_id)
+          join signals s on s.signal_id = o.signal_id
+          join calls c on c.call_id = s.call_id
+         where d.agent_id = :agent_id and c.author_id = :author_id and o.market = :market and o.side = cast(:side as side)
+           and o.kind = 'enter' and o.status = 'PLANNED'
+         order by o.order_id
+        """,
+        agent_id=agent_id,
+        author_id=author_id,
+        market=market,
+        side=side.value,
+    )
+    return [row["order_id"] for row in rows]
+
+
 def open_exit(tx: Transaction, position_id: UUID) -> UUID | None:
     """The open exit of a position, or None."""
     row = tx.one(

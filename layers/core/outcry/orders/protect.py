@@ -131,23 +131,21 @@ class ProtectStep:
                     stop_price=order.trigger_price,
                     protect_by=None,
                 )
-                for older in store.of_position(tx, position.position_id, (order.kind,), unfinished=True):
-                    if (
-                        older.leg == STOP_LEG
-                        and older.sequence < order.sequence
-                        and older.status is OrderStatus.RESTING
-                    ):
-                        replaced.append(
-                            plan_cancel(
-                                tx,
-                                current,
-                                older.order_id,
-                                cloid=client_order_id(older.order_id, older.attempt),
-                                now=now,
-                                trace_id=order.trace_id,
-                                reason=Reason.NO_LONGER_NEEDED,
-                            )
-                        )
+                replaced = [
+                    plan_cancel(
+                        tx,
+                        current,
+                        older.order_id,
+                        cloid=client_order_id(older.order_id, older.attempt),
+                        now=now,
+                        trace_id=order.trace_id,
+                        reason=Reason.NO_LONGER_NEEDED,
+                    )
+                    for older in store.of_position(tx, position.position_id, (order.kind,), unfinished=True)
+                    if older.leg == STOP_LEG
+                    and older.sequence < order.sequence
+                    and older.status is OrderStatus.RESTING
+                ]
         if current.status in GONE:
             return again(1)  # it came to rest after the position was gone: look at it again and take it off
         return follow(*[cancel for cancel in replaced if cancel is not None])

@@ -57,10 +57,7 @@ class Resolver:
 
     def _admit_doubt(self, held: Held, action: Action) -> Action:
         with self._desk.database.transaction() as tx:
-            store.move_action(tx, action, ActionStatus.UNKNOWN, held=held.claim)
-            doubted = store.action(tx, action.order_id, action.attempt, action.kind)
-        assert doubted is not None
-        return doubted
+            return store.move_action(tx, action, ActionStatus.UNKNOWN, held=held.claim)
 
     def _repeat(self, held: Held, venue: Venue, action: Action) -> Known | None:
         now = self._desk.clock.now()

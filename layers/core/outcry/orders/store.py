@@ -248,19 +248,22 @@ def next_paper_nonce(tx: Transaction, address: str, *, now: datetime) -> int:
     return int(row["nonce"])
 
 
-def move_action(tx: Transaction, known: Action, to: ActionStatus, *, held: Claim, **fields: Any) -> None:
-    """Move an action from the status we know it in. Raises LostClaim where it, or the order's claim, is no longer ours."""
+def move_action(tx: Transaction, known: Action, to: ActionStatus, *, held: Claim, **fields: Any) -> Action:
+    """Move an action from the status we know it in, and return it as it stands then.
+
+    Raises LostClaim where it, or the order's claim, is no longer ours.
+    """
     if not action_may_become(known.status, to):
         raise AssertionError(f"an action cannot go from {known.status} to {to}")
     columns = "".join(
         f", {name} = cast(:{name} as jsonb)" if name == "answer" else f", {name} = :{name}" for name in fields
     )
-    touched = tx.execute(
+    row = tx.one(
         f"""
         update actions set status = :to{columns}
-          from orders
-         where actions.action_id = :action_id and actions.status = :known
-           and orders.order_id = actions.order_id and orders.claim_token = :token
+         where action_id = :action_id and status = :known
+           and exists (select 1 from orders where order_id = actions.order_id and claim_token = :token)
+        returning {_ACTION}
         """,
         to=to.value,
         action_id=known.action_id,
@@ -268,8 +271,9 @@ def move_action(tx: Transaction, known: Action, to: ActionStatus, *, held: Claim
         token=held.token,
         **fields,
     )
-    if touched != 1:
+    if row is None:
         raise LostClaim(f"action {known.action_id} was continued by somebody else")
+    return action_from(row)
 
 
 def count_send(tx: Transaction, known: Action, *, now: datetime) -> None:

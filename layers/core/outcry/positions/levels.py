@@ -37,17 +37,21 @@ def resolve(plan: ExitPlan, *, side: Side, entry_price: Decimal, liquidation_pri
     """Place the plan's levels around the price at which the entry was really filled."""
     notes: list[str] = []
     limit = _stop_limit(side, liquidation_price, plan.liquidation_buffer_frac)
+    own = entry_price * (ONE - plan.own_stop_frac * side.sign)
     stop = _losing_price(plan.stop, side, entry_price)
+    if (stop - own) * side.sign < 0:
+        stop = own  # a slipped fill would put a stated price farther away than the loss that was sized
     if not _usable(stop, side, entry_price, limit):
-        own = entry_price * (ONE - plan.own_stop_frac * side.sign)
         if stop != own:
             notes.append(
                 f"planned stop {stop} is not usable after a fill at {entry_price}: the agent's own is used"
             )
         stop = own
-        if limit is not None and not _usable(stop, side, entry_price, limit):
-            notes.append(f"the agent's stop {stop} lies beyond the liquidation buffer: {limit} is used")
-            stop = limit
+        if liquidation_price is not None and limit is not None and not _usable(stop, side, entry_price, limit):
+            nearer = _drawn_in(stop, side, entry_price, liquidation_price, limit)
+            if nearer != stop:
+                notes.append(f"the agent's stop {stop} lies beyond the liquidation buffer: {nearer} is used")
+            stop = nearer
     targets = _priced(plan.targets, side, entry_price)
     if any((target.price - entry_price) * side.sign <= 0 for target in targets):
         notes.append(
@@ -112,6 +116,18 @@ def _winning_price(level: Level, side: Side, entry_price: Decimal) -> Decimal:
 def _stop_limit(side: Side, liquidation_price: Decimal | None, buffer_frac: Decimal) -> Decimal | None:
     """The furthest stop that is still a buffer away from liquidation."""
     return None if liquidation_price is None else liquidation_price * (ONE + buffer_frac * side.sign)
+
+
+def _drawn_in(
+    stop: Decimal, side: Side, entry_price: Decimal, liquidation_price: Decimal, limit: Decimal
+) -> Decimal:
+    """The stop at the buffer's edge; where the buffer reaches the entry, at least halfway from liquidation to it."""
+    if (entry_price - limit) * side.sign > 0:
+        return limit
+    halfway = (entry_price + liquidation_price) / 2
+    if (entry_price - halfway) * side.sign > 0:
+        return max(stop * side.sign, halfway * side.sign) * side.sign
+    return stop  # the fill is already beyond liquidation: no stop can lie before it
 
 
 def _usable(stop: Decimal, side: Side, entry_price: Decimal, limit: Decimal | None) -> bool:

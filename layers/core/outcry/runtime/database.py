@@ -114,7 +114,7 @@ class Transaction:
         """Run a statement for its effect and return how many rows it touched."""
         statement = self._statement(sql)
         self._run(statement, parameters)
-        return max(int(statement._context.row_count), 0)  # noqa: SLF001 - pg8000 shows the count of run() only
+        return max(int(statement._context.row_count), 0)
 
     def script(self, sql: str) -> None:
         """Run several statements without parameters: migrations only."""
@@ -259,7 +259,7 @@ class Database:
         )
 
 
-def _translated(error: pg8000.exceptions.DatabaseError) -> Exception:
+def _translated(error: Exception) -> Exception:
     detail = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
     code = str(detail.get("C", ""))
     message = str(detail.get("M", error))

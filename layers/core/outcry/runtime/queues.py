@@ -63,7 +63,7 @@ class SqsDoorbell:
         if self._client is None:
             self._client = boto3.client("sqs")
         for chunk in batched(rings, _BATCH, strict=False):
-            entries = [
+            entries: list[Any] = [
                 {"Id": str(index), "MessageBody": ring.body(), "DelaySeconds": delay_s}
                 for index, ring in enumerate(chunk)
             ]

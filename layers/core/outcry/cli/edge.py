@@ -1,0 +1,106 @@
+"""Where commands meet the world: this installation's parts, and errors as one sentence with an exit code.
+
+Promises: 2 where the person can mend it (input, configuration), 1 where something below did not work; nothing secret is said.
+Errors that nobody foresaw are not dressed up: they end with their traceback. Never decides anything about trading.
+"""
+
+import getpass
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Annotated, NoReturn
+
+import typer
+
+from outcry import wiring
+from outcry.agents import roster
+from outcry.agents.desk import DeskError
+from outcry.cli import store
+from outcry.controls.model import UnknownScope
+from outcry.runtime.database import Transaction, UniqueViolation
+from outcry.runtime.errors import BugError, ConfigurationError, InfrastructureError
+from outcry.runtime.settings import Settings
+
+WRONG_INPUT = 2
+NOT_WORKING = 1
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking back.")]
+By = Annotated[str, typer.Option("--by", help="Who does it; your user name on this machine by default.")]
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Say every foreseen error on stderr and end the command with its exit code."""
+    try:
+        yield
+    except (ConfigurationError, DeskError, UnknownScope) as error:
+        _end(str(error), WRONG_INPUT)
+    except InfrastructureError as error:
+        _end(f"{_words(error)} did not work, and nothing was changed: {_one_line(error)}", NOT_WORKING)
+    except (BugError, UniqueViolation) as error:
+        _end(f"this should not happen, and nothing was changed: {_one_line(error)}", NOT_WORKING)
+
+
+@contextmanager
+def reading() -> Iterator[tuple[Transaction, datetime]]:
+    """A transaction that can only read, all of it at one moment, and the time."""
+    with sentences(), wiring.database().transaction() as tx:
+        store.read_only(tx)
+        yield tx, wiring.clock().now()
+
+
+@contextmanager
+def changing() -> Iterator[tuple[Transaction, datetime]]:
+    """A transaction that may change something, and the time."""
+    with sentences(), wiring.database().transaction() as tx:
+        yield tx, wiring.clock().now()
+
+
+def network() -> str:
+    """The network of this installation."""
+    return wiring.settings_of(Settings).network.value
+
+
+def person(by: str) -> str:
+    """Who acts: as said, or the user of this machine. Raises ConfigurationError where nobody is known."""
+    if by.strip():
+        return by.strip()
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        raise ConfigurationError("--by", by, "say who you are: this machine does not know") from None
+
+
+def known_account(tx: Transaction, account_id: str) -> None:
+    """Raise ConfigurationError, with the accounts that there are, where there is none of this id."""
+    known = [account.account_id for account in roster.accounts(tx)]
+    if account_id not in known:
+        raise ConfigurationError("account", account_id, f"use one of: {', '.join(known) or 'none yet'}")
+
+
+def ask_first(question: str, *, yes: bool) -> None:
+    """Go on only where the person agrees. The question goes to stderr, so that stdout stays what was asked for."""
+    if yes:
+        return
+    try:
+        agreed = typer.confirm(question, err=True)
+    except typer.Abort:
+        agreed = False
+    if not agreed:
+        _end("nothing was changed: answer y, or give --yes", WRONG_INPUT)
+
+
+def _end(sentence: str, code: int) -> NoReturn:
+    sys.stderr.write(f"outcry: {sentence}\n")
+    raise typer.Exit(code)
+
+
+def _words(error: InfrastructureError) -> str:
+    """What did not work, from the error's name: DatabaseUnavailable gives `the database`."""
+    return "the database" if type(error).__name__.startswith(("Database", "Schema")) else "something below"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,178 @@
+"""What other rooms may ask of custody: make a signer, let it sign or stop it, open it, and take its nonces.
+
+Promises:
+- `create_signer` gives an address and never a key, and asks KMS for GenerateDataKey alone.
+- `Keyring` opens what is ACTIVE at the time of asking: a revocation holds from the next call on, although
+  an opened key is kept in memory to spare KMS. Only the function that executes orders is given one.
+- KMS is never asked inside of a transaction, and a nonce is taken inside of the caller's.
+
+Never returns, logs or formats key material.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from outcry.custody import store
+from outcry.custody.envelope import Kms, RandomBytes, SealContext, SealedKey, create, open_key
+from outcry.custody.signer import SignerKey
+from outcry.custody.store import SignerRecord, SignerStatus
+from outcry.runtime.clock import Clock
+from outcry.runtime.database import Database, Transaction, UniqueViolation
+from outcry.runtime.errors import BugError, ConfigurationError, InfrastructureError
+
+SLOTS = (1, 2)
+_ID_LENGTH = 63
+_DIGEST_LENGTH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedSigner:
+    """A signer that was just made: what has to be approved at the venue, and for whom."""
+
+    signer_id: str
+    account_id: str
+    venue: str
+    network: str
+    slot: int
+    version: int
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSigner:
+    """A signer that can sign now. `signer_id` names the row that its nonces come from."""
+
+    signer_id: str
+    key: SignerKey
+
+
+# ─── made, activated, revoked ───────────────────────────────────────────────────────────────────────────────
+
+
+def create_signer(
+    database: Database,
+    kms: Kms,
+    account_id: str,
+    slot: int,
+    *,
+    key_arn: str,
+    clock: Clock,
+    random_bytes: RandomBytes = secrets.token_bytes,
+) -> CreatedSigner:
+    """Make a signer for the account in a free slot, as CREATED.
+
+    Raises ConfigurationError for an account, slot or network that cannot have one, InfrastructureError where
+    KMS or the database does not answer, or where somebody else was faster.
+    """
+    if slot not in SLOTS:
+        raise ConfigurationError("slot", slot, "use 1 or 2")
+    with database.transaction() as tx:
+        place = store.account_place(tx, account_id)
+        if place is None:
+            raise ConfigurationError("account", account_id, "apply a desk that has this account first")
+        if place.network == "paper":
+            raise ConfigurationError("account", account_id, "a paper account trades without a signer")
+        holder = store.slot_holder(tx, account_id, slot)
+        if holder is not None:
+            raise ConfigurationError("slot", slot, f"revoke {holder} first, or use the other slot")
+        version = store.next_version(tx, account_id)
+    context = SealContext(
+        account=account_id, signer=_signer_id(account_id, version), venue=place.venue, version=version
+    )
+    sealed = create(kms, key_arn, context, random_bytes)
+    _insert(database, context, slot, sealed, clock.now())
+    return CreatedSigner(
+        context.signer, account_id, place.venue, place.network, slot, version, sealed.address
+    )
+
+
+def _insert(database: Database, context: SealContext, slot: int, sealed: SealedKey, now: datetime) -> None:
+    try:
+        with database.transaction() as tx:
+            store.insert(tx, context, slot, sealed, now)
+    except UniqueViolation as taken:
+        raise InfrastructureError(
+            f"signer {context.signer} was not stored: {taken.constraint} is taken; ask again"
+        ) from taken
+
+
+def _signer_id(account_id: str, version: int) -> str:
+    """A readable id that fits its column; a long account's name is cut and told apart by its digest."""
+    plain = f"{account_id}-signer-{version}"
+    if len(plain) <= _ID_LENGTH:
+        return plain
+    tail = f"-{hashlib.sha256(account_id.encode()).hexdigest()[:_DIGEST_LENGTH]}-signer-{version}"
+    return account_id[: _ID_LENGTH - len(tail)] + tail
+
+
+def activate_signer(tx: Transaction, signer_id: str, *, valid_until: datetime | None, now: datetime) -> None:
+    """Let an approved signer sign for its account; the one before it drains.
+
+    Raises ConfigurationError where it is unknown, draining or revoked: make a new one instead.
+    """
+    if not store.activate(tx, signer_id, valid_until, now):
+        raise ConfigurationError(
+            "signer", signer_id, "only a CREATED signer can be activated: make a new one"
+        )
+
+
+def revoke_signer(tx: Transaction, signer_id: str, *, now: datetime) -> bool:
+    """Stop a signer for good and free its slot. False where it was stopped already or never was."""
+    return store.revoke(tx, signer_id, now)
+
+
+def signers_of(tx: Transaction, account_id: str) -> Sequence[SignerRecord]:
+    """Every signer that the account ever had, oldest first, sealed."""
+    return store.of_account(tx, account_id)
+
+
+# ─── opened ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def open_signer(kms: Kms, record: SignerRecord) -> OpenedSigner:
+    """Unseal a signer's key and prove that it is the key of the address on record.
+
+    Raises BugError, which names the signer and never its key, for an envelope that is not this row's, was
+    altered, or belongs to a revoked signer; InfrastructureError where KMS does not answer.
+    """
+    if record.status is SignerStatus.REVOKED:
+        raise BugError(f"signer {record.signer_id} is revoked and stays closed")
+    return OpenedSigner(record.signer_id, open_key(kms, record.context, record.sealed))
+
+
+class Keyring:
+    """The opened signers of one process."""
+
+    def __init__(self, database: Database, kms: Kms) -> None:
+        self._database = database
+        self._kms = kms
+        self._opened: dict[str, tuple[SealedKey, OpenedSigner]] = {}
+
+    def active(self, account_id: str) -> OpenedSigner | None:
+        """The signer that signs for the account now, or None. Opens a transaction of its own.
+
+        Raises as `open_signer` does.
+        """
+        with self._database.transaction() as tx:
+            record = store.active(tx, account_id)
+        if record is None:
+            self.forget(account_id)
+            return None
+        kept = self._opened.get(account_id)
+        if kept is None or kept[1].signer_id != record.signer_id or kept[0] != record.sealed:
+            kept = self._opened[account_id] = (record.sealed, open_signer(self._kms, record))
+        return kept[1]
+
+    def next_nonce(self, tx: Transaction, signer_id: str, *, now: datetime) -> int:
+        """A nonce that the signer never used, taken from its row in the caller's transaction.
+
+        Raises BugError for an unknown or revoked signer.
+        """
+        return store.next_nonce(tx, signer_id, now)
+
+    def forget(self, account_id: str) -> None:
+        """Drop the account's opened key."""
+        self._opened.pop(account_id, None)

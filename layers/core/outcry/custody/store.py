@@ -1,0 +1,229 @@
+"""The signers' rows. SQL of custody lives here; other rooms go through `keyring`.
+
+Promises: a row is never deleted, so that no address and no version is ever used twice; at most one signer
+of an account is ACTIVE; a nonce is handed out once. Never sees an opened key.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from outcry.custody.envelope import SealContext, SealedKey
+from outcry.runtime.clock import to_milliseconds
+from outcry.runtime.database import Row, Transaction
+from outcry.runtime.errors import BugError
+
+
+class SignerStatus(StrEnum):
+    """CREATED waits for its approval at the venue, DRAINING only finishes what it began."""
+
+    CREATED = "CREATED"
+    ACTIVE = "ACTIVE"
+    DRAINING = "DRAINING"
+    REVOKED = "REVOKED"
+
+
+@dataclass(frozen=True, slots=True)
+class SignerRecord:
+    """One signer: whose it is, how it is sealed, and where it stands. Times are aware UTC."""
+
+    signer_id: str
+    account_id: str
+    venue: str
+    network: str
+    slot: int
+    version: int
+    status: SignerStatus
+    valid_until: datetime | None
+    created_at: datetime
+    sealed: SealedKey
+
+    @property
+    def address(self) -> str:
+        """The signer's address, lower case."""
+        return self.sealed.address
+
+    @property
+    def context(self) -> SealContext:
+        """What this row's key must have been sealed for. It is the row's own, so moved bytes do not open."""
+        return SealContext(
+            account=self.account_id, signer=self.signer_id, venue=self.venue, version=self.version
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPlace:
+    """What of an account matters to its signers."""
+
+    venue: str
+    network: str
+
+
+_SELECT = """
+    select s.signer_id, s.account_id, a.venue, a.network, s.slot, s.version, s.status,
+           s.valid_until, s.created_at, s.address, s.key_arn, s.wrapped_key, s.seal_nonce, s.sealed_key
+      from signers s join accounts a using (account_id)
+     where s.custody = 'envelope' and """
+
+
+def account_place(tx: Transaction, account_id: str) -> AccountPlace | None:
+    """Where the account trades, or None where there is no such account."""
+    row = tx.one("select venue, network from accounts where account_id = :account_id", account_id=account_id)
+    return None if row is None else AccountPlace(row["venue"], row["network"])
+
+
+def next_version(tx: Transaction, account_id: str) -> int:
+    """The version of the account's next signer. Of two who ask at once, `insert` lets one in."""
+    row = tx.one(
+        "select coalesce(max(version), 0) + 1 as version from signers where account_id = :account_id",
+        account_id=account_id,
+    )
+    assert row is not None
+    return int(row["version"])
+
+
+def slot_holder(tx: Transaction, account_id: str, slot: int) -> str | None:
+    """The signer that is in the slot and not revoked."""
+    row = tx.one(
+        """
+        select signer_id from signers
+         where account_id = :account_id and slot = :slot and status <> 'REVOKED'
+        """,
+        account_id=account_id,
+        slot=slot,
+    )
+    return None if row is None else str(row["signer_id"])
+
+
+def insert(tx: Transaction, context: SealContext, slot: int, sealed: SealedKey, now: datetime) -> None:
+    """Store a new signer as CREATED. Raises UniqueViolation for a slot, version or address that is taken."""
+    tx.execute(
+        """
+        insert into signers (signer_id, account_id, slot, version, custody, address, status, key_arn,
+                             wrapped_key, seal_nonce, sealed_key, created_at, updated_at)
+        values (:signer_id, :account_id, :slot, :version, 'envelope', :address, 'CREATED', :key_arn,
+                :wrapped_key, :seal_nonce, :sealed_key, :now, :now)
+        """,
+        signer_id=context.signer,
+        account_id=context.account,
+        slot=slot,
+        version=context.version,
+        address=sealed.address,
+        key_arn=sealed.key_arn,
+        wrapped_key=sealed.wrapped_key,
+        seal_nonce=sealed.seal_nonce,
+        sealed_key=sealed.sealed_key,
+        now=now,
+    )
+
+
+def activate(tx: Transaction, signer_id: str, valid_until: datetime | None, now: datetime) -> bool:
+    """Let this signer sign from now on; the one that did so until now drains. False where it may not.
+
+    Only a signer that is CREATED, or ACTIVE already, can become ACTIVE.
+    """
+    account = tx.one(
+        """
+        select a.account_id from accounts a join signers s using (account_id)
+         where s.signer_id = :signer_id for update of a
+        """,
+        signer_id=signer_id,
+    )
+    if account is None:
+        return False
+    changed = tx.execute(
+        """
+        update signers set status = 'ACTIVE', valid_until = :valid_until, updated_at = :now
+         where signer_id = :signer_id and status in ('CREATED', 'ACTIVE')
+        """,
+        signer_id=signer_id,
+        valid_until=valid_until,
+        now=now,
+    )
+    if changed == 0:
+        return False
+    tx.execute(
+        """
+        update signers set status = 'DRAINING', updated_at = :now
+         where account_id = :account_id and signer_id <> :signer_id and status = 'ACTIVE'
+        """,
+        account_id=account["account_id"],
+        signer_id=signer_id,
+        now=now,
+    )
+    return True
+
+
+def revoke(tx: Transaction, signer_id: str, now: datetime) -> bool:
+    """Stop this signer for good and free its slot. False where there is none or it is revoked."""
+    changed = tx.execute(
+        """
+        update signers set status = 'REVOKED', updated_at = :now
+         where signer_id = :signer_id and status <> 'REVOKED'
+        """,
+        signer_id=signer_id,
+        now=now,
+    )
+    return changed == 1
+
+
+def of_account(tx: Transaction, account_id: str) -> Sequence[SignerRecord]:
+    """Every signer that the account ever had, oldest first."""
+    rows = tx.all(_SELECT + "s.account_id = :account_id order by s.version", account_id=account_id)
+    return tuple(_record(row) for row in rows)
+
+
+def by_id(tx: Transaction, signer_id: str) -> SignerRecord | None:
+    """One signer."""
+    row = tx.one(_SELECT + "s.signer_id = :signer_id", signer_id=signer_id)
+    return None if row is None else _record(row)
+
+
+def active(tx: Transaction, account_id: str) -> SignerRecord | None:
+    """The signer that signs for the account now."""
+    row = tx.one(_SELECT + "s.account_id = :account_id and s.status = 'ACTIVE'", account_id=account_id)
+    return None if row is None else _record(row)
+
+
+def next_nonce(tx: Transaction, signer_id: str, now: datetime) -> int:
+    """A nonce, in ms, that this signer never used: the clock's, or one above the last where that is higher.
+
+    The row stays locked until the caller's transaction ends. Raises BugError for an unknown or revoked
+    signer.
+
+    Source: Hyperliquid docs, nonces-and-api-wallets.
+    """
+    row = tx.one(
+        """
+        update signers set last_nonce = greatest(last_nonce + 1, cast(:now_ms as bigint)), updated_at = :now
+         where signer_id = :signer_id and status <> 'REVOKED' returning last_nonce
+        """,
+        signer_id=signer_id,
+        now_ms=to_milliseconds(now),
+        now=now,
+    )
+    if row is None:
+        raise BugError(f"signer {signer_id} is unknown or revoked and gets no nonce")
+    return int(row["last_nonce"])
+
+
+def _record(row: Row) -> SignerRecord:
+    return SignerRecord(
+        signer_id=row["signer_id"],
+        account_id=row["account_id"],
+        venue=row["venue"],
+        network=row["network"],
+        slot=row["slot"],
+        version=row["version"],
+        status=SignerStatus(row["status"]),
+        valid_until=row["valid_until"],
+        created_at=row["created_at"],
+        sealed=SealedKey(
+            address=row["address"],
+            key_arn=row["key_arn"],
+            wrapped_key=row["wrapped_key"],
+            seal_nonce=row["seal_nonce"],
+            sealed_key=row["sealed_key"],
+        ),
+    )

@@ -1,0 +1,364 @@
+"""The one place where the parts are put together: a cached builder for each function's use case.
+
+Promises: what a builder needs is imported inside of it, so that a function loads only its own room's SDKs; everything is made
+once per process, at first use; settings are checked before anything is opened. Never decides anything.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from outcry.runtime import settings as models
+from outcry.runtime.clock import Clock, clock_from
+from outcry.runtime.database import Address, Database, Transaction
+from outcry.runtime.errors import BugError
+from outcry.runtime.observability import logger, trace
+from outcry.runtime.queues import Doorbell, Message, SqsDoorbell, answer_batch, messages
+from outcry.runtime.secrets import SecretStore
+
+if TYPE_CHECKING:
+    from outcry.agents.model import Account
+    from outcry.calls.classify import Classifier, ClassifyPosts
+    from outcry.custody.envelope import Kms
+    from outcry.custody.keyring import CreatedSigner
+    from outcry.monitoring.monitor import Monitor
+    from outcry.monitoring.tick import Tick
+    from outcry.orders.execute import Executor
+    from outcry.orders.ports import Desk, LoadedSigner, Signers
+    from outcry.posts.ingest import Ingested
+    from outcry.runtime.leases import Claimable
+    from outcry.signals.generate import SignalGenerator
+    from outcry.venues.port import Venue
+
+DEADLINE_MARGIN = timedelta(
+    seconds=2
+)  # of a function's time limit, kept for writing down where the work stands
+LONGEST_RUN = timedelta(seconds=60)  # the longest time limit of a function whose claims are of fixed length
+MOST_POST_AGE = timedelta(hours=6)  # a post is not read any more; agents act on far younger ones
+PAPER_SLIPPAGE_BPS = 5
+
+# ─── what every function has ──────────────────────────────────────────────────────────────────────────────────
+
+
+@cache
+def settings_of[S: models.Settings](model: type[S]) -> S:
+    """The function's settings. Raises ConfigurationError."""
+    return models.read(model, os.environ)
+
+
+@cache
+def clock() -> Clock:
+    """The clock of this process."""
+    common = settings_of(models.Settings)
+    return clock_from(common.network.value, common.clock_file)
+
+
+@cache
+def secrets() -> SecretStore:
+    """The secrets of this process, read at first use."""
+    return SecretStore()
+
+
+@cache
+def plain_database(statement_timeout_s: float = 10.0) -> Database:
+    """The process's connection, whatever schema is behind it."""
+    common = settings_of(models.Settings)
+    return Database(
+        _address(common),
+        network=common.network.value,
+        statement_timeout_s=statement_timeout_s,
+        application=_function(),
+    )
+
+
+@cache
+def database() -> Database:
+    """The process's connection. Raises SchemaMismatch where the schema is older than this build needs."""
+    from outcry.runtime.migrations import require_schema
+
+    found = plain_database()
+    require_schema(found)
+    return found
+
+
+def deadline(remaining_ms: int) -> datetime:
+    """When an invocation that has this much time left must have come to an end."""
+    return clock().now() + timedelta(milliseconds=remaining_ms) - DEADLINE_MARGIN
+
+
+def answer(
+    event: Mapping[str, Any], work: Callable[[Message], object], give_up: Callable[[Message, Exception], None]
+) -> dict[str, list[dict[str, str]]]:
+    """Work on each doorbell of an SQS event and answer with those that must come again.
+
+    A message without an id is no doorbell of ours: it is logged and acknowledged, because repeating it helps nobody.
+    """
+
+    def one(message: Message) -> None:
+        trace(message.trace_id)
+        if not message.id:
+            logger.error("A message is no doorbell and was dropped", extra={"message_id": message.message_id})
+            return
+        try:
+            work(message)
+        except Exception as error:
+            logger.exception(
+                "A message failed",
+                extra={"row": message.id, "receives": message.receives, "kind": type(error).__name__},
+            )
+            raise
+
+    last_receive = settings_of(models.Settings).last_receive
+    return answer_batch(messages(event), one, last_receive=last_receive, give_up=give_up)
+
+
+def set_aside(what: "Claimable", key: object, error: Exception) -> None:
+    """Quarantine a row on the last delivery of its message, and page a person: a redrive clears it."""
+    from outcry.notices.model import Level
+    from outcry.notices.tell import tell
+    from outcry.runtime.leases import quarantine
+
+    now = clock().now()
+    with database().transaction() as tx:
+        if quarantine(tx, what, key, now=now, error=f"{type(error).__name__}: {error}"):
+            tell(
+                tx,
+                level=Level.PAGE,
+                topic="quarantine",
+                subject=f"A row of {what.table} was set aside",
+                text=f"{what.table} {key} failed on its last delivery: {type(error).__name__}. Redrive it after a look.",
+                dedupe_key=f"quarantine:{what.table}:{key}:{now:%Y-%m-%dT%H:%M}",
+                now=now,
+            )
+
+
+# ─── posts, calls, signals, notices ──────────────────────────────────────────────────────────────────────────
+
+
+def ingest_posts() -> "Ingested":
+    """Hear the followed authors once."""
+    from outcry.posts.ingest import ingest
+
+    own = settings_of(models.IngestPosts)
+    return ingest(database(), _feed(), _doorbell(own.queues), clock=clock(), new_trace_id=lambda: uuid4().hex)
+
+
+@cache
+def _feed() -> Any:
+    from outcry.posts.x_client import XFeed
+
+    own = settings_of(models.IngestPosts)
+    bearer = secrets().read(own.x_secret_arn, "bearer_token")["bearer_token"]
+    return XFeed(bearer) if own.x_url is None else XFeed(bearer, base_url=own.x_url)
+
+
+@cache
+def classify_posts() -> "ClassifyPosts":
+    """Reads posts with the one classifier that is configured."""
+    from outcry.calls.classify import ClassifyPosts
+
+    own = settings_of(models.ClassifyPosts)
+    return ClassifyPosts(
+        database(),
+        clock(),
+        _doorbell(own.queues),
+        _classifier(own),
+        new_token=uuid4,
+        max_age=MOST_POST_AGE,
+        lease=LONGEST_RUN + 2 * DEADLINE_MARGIN,
+    )
+
+
+def _classifier(own: models.ClassifyPosts) -> "Classifier":
+    from outcry.calls.classify import GrammarClassifier, StoredTickerBook
+
+    book = StoredTickerBook(database(), clock())
+    if own.classifier == "grammar":
+        return GrammarClassifier(book)
+    from outcry.calls.llm import LlmClassifier, LlmSettings
+
+    assert own.llm_base_url, "checked with the settings"
+    assert own.llm_model, "checked with the settings"
+    assert own.llm_secret_arn, "checked with the settings"
+    key = secrets().read(own.llm_secret_arn, "api_key")["api_key"]
+    return LlmClassifier(LlmSettings(own.llm_base_url, own.llm_model, key), book, new_id=lambda: uuid4().hex)
+
+
+@cache
+def generate_signals() -> "SignalGenerator":
+    """Decides about calls, and plans entries and exits in the ledger."""
+    from outcry.orders.plan import LedgerPlanner
+    from outcry.signals.generate import SignalGenerator
+
+    own = settings_of(models.GenerateSignals)
+    return SignalGenerator(
+        database(), clock(), LedgerPlanner(), _doorbell(own.queues), new_token=uuid4, lasting=LONGEST_RUN
+    )
+
+
+def tell_notice(notice_id: int) -> None:
+    """Tell one notice through every channel: the log."""
+    from outcry.notices.channels import LogChannel, deliver
+
+    log: Any = logger  # Powertools' logger passes on what it does not name itself
+    deliver(database(), [LogChannel(log)], [notice_id], clock=clock(), new_token=uuid4, lasting=LONGEST_RUN)
+
+
+# ─── orders and monitoring ───────────────────────────────────────────────────────────────────────────────────
+
+
+@cache
+def execute_orders() -> "Executor":
+    """Carries orders out. The only builder that is given a way to open signing keys."""
+    from outcry.custody.keyring import Keyring
+    from outcry.orders.execute import Executor
+    from outcry.orders.signers import AccountSigners
+
+    own = settings_of(models.ExecuteOrders)
+    keyring = Keyring(database(), _kms())
+    return Executor(_desk(own, own.hyperliquid_url, AccountSigners(keyring)))
+
+
+@cache
+def monitor_hyperliquid() -> "Monitor":
+    """Watches the accounts on Hyperliquid, and those on paper, whose marks are Hyperliquid's."""
+    from outcry.monitoring.monitor import Monitor
+    from outcry.orders.fills import FillCollector
+
+    own = settings_of(models.MonitorHyperliquid)
+    desk = _desk(own, own.hyperliquid_url, _NoSigners())
+    return Monitor(desk, FillCollector(desk), live=("hyperliquid", own.network.value))
+
+
+@cache
+def tick() -> "Tick":
+    """Rings whatever is due."""
+    from outcry.monitoring.tick import Tick
+
+    return Tick(database(), clock(), _doorbell(settings_of(models.Tick).queues), uuid4)
+
+
+class _NoSigners:
+    """The signers of a process that may not sign: there are none, and asking for one is a bug."""
+
+    def active(self, account: "Account") -> "LoadedSigner | None":
+        raise BugError(f"this function may not sign for {account.account_id}")
+
+    def next_nonce(self, tx: Transaction, signer: "LoadedSigner", *, now: datetime) -> int:
+        raise BugError("this function may not take a nonce")
+
+    def forget(self, account: "Account") -> None:
+        """There is nothing to forget."""
+
+
+def _desk(own: models.Settings, hyperliquid_url: str, signers: "Signers") -> "Desk":
+    from outcry.orders.ports import Desk
+
+    queues: Mapping[Any, str] = getattr(own, "queues", {})
+    return Desk(
+        database=database(),
+        clock=clock(),
+        doorbell=_doorbell(queues),
+        venues=_venues(own.network.value, hyperliquid_url),
+        signers=signers,
+        new_id=uuid4,
+        pause=time.sleep,
+        load_account=_account,
+    )
+
+
+def _account(tx: Transaction, account_id: str) -> "Account":
+    from outcry.agents import roster
+
+    found = roster.account(tx, account_id)
+    if found is None:
+        raise BugError(f"there is no account {account_id}")
+    return found
+
+
+def _venues(network: str, hyperliquid_url: str) -> "dict[tuple[str, str], Venue]":
+    """The venues of this process by name and network. Paper trades at the marks of the live one."""
+    from decimal import Decimal
+
+    from outcry.agents import roster
+    from outcry.venues.hyperliquid.venue import HyperliquidVenue
+    from outcry.venues.paper.venue import PaperVenue
+
+    live = HyperliquidVenue(network, hyperliquid_url, clock())
+    with database().transaction() as tx:
+        accounts = roster.accounts(tx)
+    paper = PaperVenue(
+        database(),
+        live,
+        clock(),
+        slippage_bps=Decimal(PAPER_SLIPPAGE_BPS),
+        taker_fee_frac=live.taker_fee_frac,
+        opening_usd={
+            each.address: each.paper_balance_usd for each in accounts if each.paper_balance_usd is not None
+        },
+    )
+    return {(venue.name, venue.network): venue for venue in (live, paper)}
+
+
+# ─── custody and schema ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def create_signer(account_id: str, slot: int) -> "CreatedSigner":
+    """Make a signer; its address is what the account's owner approves at the venue."""
+    from outcry.custody import keyring
+
+    own = settings_of(models.Signers)
+    return keyring.create_signer(
+        database(), _kms(), account_id, slot, key_arn=own.signing_key_arn, clock=clock()
+    )
+
+
+def migrate() -> list[str]:
+    """Bring the database to this build's schema; a new or restored one starts paused. Returns what was applied."""
+    from outcry.controls.operate import ensure_started_paused
+    from outcry.runtime import migrations
+
+    found = plain_database(statement_timeout_s=90.0)
+    applied = migrations.migrate(found, now=clock().now())
+    with found.transaction() as tx:
+        ensure_started_paused(tx, clock().now())
+    return applied
+
+
+# ─── where things are ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _address(common: models.Settings) -> Address:
+    if common.database_url is not None:
+        return Address.from_url(common.database_url)
+    assert common.database_secret_arn is not None, "checked with the settings"
+    found = secrets().read(common.database_secret_arn, "host", "port", "dbname", "username", "password")
+    return Address(
+        user=found["username"].reveal(),
+        database=found["dbname"].reveal(),
+        host=found["host"].reveal(),
+        port=int(found["port"].reveal()),
+        password=found["password"],
+        ca_file=Path(common.database_ca_file) if common.database_ca_file else None,
+    )
+
+
+def _kms() -> "Kms":
+    import boto3
+
+    from outcry.custody.envelope import Kms
+
+    return Kms(boto3.client("kms"))
+
+
+def _doorbell(queues: Mapping[Any, str]) -> Doorbell:
+    return SqsDoorbell(queues)
+
+
+def _function() -> str:
+    return os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "outcry")
