@@ -89,13 +89,12 @@ def decide(subject: Watch, mark: Decimal, now: datetime) -> Decision | None:
     if due is not None:
         return replace(moved, exit=due[0], detail=due[1])
     if _is_beyond(watched, watched.stop_price, mark):
-        return _crossed(watched, moved, mark, now)
-    ratchet = _ratchet(watched)
-    if ratchet is None and moved == Decision(
-        subject.watched.peak, subject.watched.trail_price, subject.watched.crossed_since
-    ):
-        return None
-    return replace(moved, ratchet_to=ratchet)
+        changed = _crossed(watched, moved, mark, now)
+    else:
+        changed = replace(moved, ratchet_to=_ratchet(watched))
+    before = subject.watched
+    unchanged = Decision(before.peak, before.trail_price, before.crossed_since)
+    return None if changed == unchanged else changed
 
 
 def liquidation_limit(watched: Watched) -> Decimal | None:

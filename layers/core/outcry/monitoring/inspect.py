@@ -1,17 +1,20 @@
-"""Looks at one account: what the venue shows, what the book says, and what has to be read or placed because they differ.
+"""Looks at accounts: what their venues show, what the book says, and what has to be read or placed because they differ.
 
 Promises:
-- The account is read once. Fills and funding are read where the book is behind; open orders where a stop may be missing.
+- Every account is read once and compared in one transaction. Fills are read where the book is behind, funding once an hour, open
+  orders where a stop may be missing and once a minute besides.
 - A position of ours without a resting stop for five seconds is given a new one, whoever had it in hand.
 - A foreign holding is believed after two agreeing sightings at least ten seconds apart; it is recorded, noticed, and left alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from outcry.agents.model import Account
 from outcry.monitoring import store
+from outcry.monitoring.book import Entry
 from outcry.monitoring.reconcile import Finding, Held, Verdict, is_same_sighting, reconcile
 from outcry.notices.model import Level
 from outcry.notices.tell import tell
@@ -22,73 +25,100 @@ from outcry.orders.ports import Desk
 from outcry.positions import store as positions_store
 from outcry.positions.model import Position, PositionStatus
 from outcry.runtime.database import Transaction
+from outcry.runtime.errors import VenueUnreachable
+from outcry.runtime.observability import logger
 from outcry.runtime.queues import Ring
 from outcry.runtime.reasons import Reason
 from outcry.runtime.side import Side
-from outcry.venues.port import AccountSnapshot, Marks, TriggerKind, Venue
-from outcry.venues.settling import Settles
+from outcry.venues.port import AccountSnapshot, TriggerKind, Venue
 
 SIGHTINGS_APART = timedelta(seconds=10)
 UNPROTECTED_FOR = timedelta(seconds=5)
+PROTECT_WITHIN = timedelta(seconds=20)
 PENDING_TOO_LONG = timedelta(minutes=5)
+LOOK_AT_ORDERS_EVERY = timedelta(seconds=60)
+FUNDING_LISTED_AFTER = timedelta(seconds=10)
 _HELD = frozenset({PositionStatus.OPEN, PositionStatus.UNMANAGED})
+_CLEAR = frozenset({Verdict.IN_STEP, Verdict.WAIT})
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a venue showed of an account in this pass, and what the comparison with the book found."""
+
+    account: Account
+    venue: Venue
+    snapshot: AccountSnapshot
+    findings: list[Finding] = field(default_factory=list)
 
 
 class Inspector:
-    """Brings the book of an account in step with its venue."""
+    """Brings the book of accounts in step with their venues."""
 
     def __init__(self, desk: Desk, collector: FillCollector) -> None:
         self._desk = desk
         self._collector = collector
         self._funding_read: dict[str, datetime] = {}
+        self._orders_read: dict[str, datetime] = {}
 
-    def inspect(self, account: Account, marks: Marks, *, look_at_orders: bool) -> list[Ring]:
-        """One look; returns the orders to ring. Raises VenueUnreachable: then nothing was concluded."""
-        venue = self._desk.venue(account.venue, account.network)
-        if isinstance(venue, Settles):
-            venue.settle(marks, [account.address])
-        snapshot = venue.account(account.address)
-        findings = self._compare(account, snapshot)
-        if any(finding.verdict not in {Verdict.IN_STEP, Verdict.WAIT} for finding in findings):
-            self._collector.collect(account)
-            findings = self._compare(account, snapshot)
-        self._read_funding(account, venue)
-        with self._desk.database.transaction() as tx:
-            self._note(tx, account, snapshot, findings)
-            store.write_snapshot(tx, account.account_id, snapshot)
-            held = [
-                p
-                for p in positions_store.open_in(tx, [account.account_id])
-                if p.status in _HELD and p.held > 0
-            ]
-        return self._check_protection(account, venue, held, look_at_orders)
+    def compare(self, tx: Transaction, seen: Sequence[Seen], entries: Sequence[Entry]) -> list[Seen]:
+        """Compare each account with the book; returns those that do not add up."""
+        moving = store.in_flight(tx, [one.account.account_id for one in seen])
+        places: dict[str, list[Held]] = {}
+        for entry in entries:
+            position = entry.position
+            busy, changed_at = moving.get((position.account_id, position.position_key), (False, None))
+            held = Held(position.position_key, position.held * position.side.sign, busy, changed_at)
+            places.setdefault(position.account_id, []).append(held)
+        for one in seen:
+            shown = {market: holding.size for market, holding in one.snapshot.holdings.items()}
+            one.findings = reconcile(places.get(one.account.account_id, []), shown, one.snapshot.taken_at)
+        return [one for one in seen if any(finding.verdict not in _CLEAR for finding in one.findings)]
 
-    def _compare(self, account: Account, snapshot: AccountSnapshot) -> list[Finding]:
-        with self._desk.database.transaction() as tx:
-            book = positions_store.open_in(tx, [account.account_id])
-            moving = store.in_flight(tx, [account.account_id])
-        places = []
-        for position in book:
-            busy, changed_at = moving.get((account.account_id, position.position_key), (False, None))
-            places.append(Held(position.position_key, position.held * position.side.sign, busy, changed_at))
-        shown = {market: holding.size for market, holding in snapshot.holdings.items()}
-        return reconcile(places, shown, snapshot.taken_at)
+    def read_fills(self, unclear: Iterable[Seen]) -> None:
+        """Read the fills of accounts that do not add up. One that does not answer is left for the next pass."""
+        for one in unclear:
+            try:
+                self._collector.collect(one.account)
+            except VenueUnreachable:
+                one.findings = []
+                logger.warning(
+                    "Fills could not be read in this pass", extra={"account_id": one.account.account_id}
+                )
 
-    def _note(
-        self, tx: Transaction, account: Account, snapshot: AccountSnapshot, findings: list[Finding]
-    ) -> None:
+    def read_funding(self, seen: Iterable[Seen]) -> None:
+        """Funding comes hourly; it is asked for once after each full hour."""
         now = self._desk.clock.now()
-        earlier = store.last_snapshot(tx, account.account_id)
-        foreign = [finding for finding in findings if finding.verdict is Verdict.FOREIGN]
-        store.end_discovered(tx, account.account_id, [finding.position_key for finding in foreign], now=now)
-        for finding in findings:
-            if finding.verdict is Verdict.ABSENT:
-                owner = positions_store.owner_of(tx, account.account_id, account.venue, finding.position_key)
-                if owner is not None:
-                    positions_store.mark_close_pending(tx, owner.position_id, now=now)
-            elif finding.verdict is Verdict.FOREIGN:
-                self._note_foreign(tx, account, snapshot, finding, earlier, now)
-        for row in store.stale_pending(tx, [account.account_id], now=now, after=PENDING_TOO_LONG):
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        for one in seen:
+            name = one.account.account_id
+            if self._funding_read.get(name) == hour or now - hour < FUNDING_LISTED_AFTER:
+                continue
+            try:
+                self._collector.collect_funding(one.account, one.venue)
+                self._funding_read[name] = hour
+            except VenueUnreachable:
+                logger.warning("Funding could not be read in this pass", extra={"account_id": name})
+
+    def note(self, tx: Transaction, seen: Sequence[Seen], now: datetime) -> None:
+        """Write what was concluded, and what each account is worth and holds now."""
+        names = [one.account.account_id for one in seen]
+        earlier = store.last_snapshots(tx, names)
+        for one in seen:
+            foreign = [finding for finding in one.findings if finding.verdict is Verdict.FOREIGN]
+            if one.findings:
+                keys = [finding.position_key for finding in foreign]
+                store.end_discovered(tx, one.account.account_id, keys, now=now)
+            for finding in one.findings:
+                if finding.verdict is Verdict.ABSENT:
+                    positions_store.mark_absent(tx, one.account.account_id, finding.position_key, now=now)
+            for finding in foreign:
+                self._note_foreign(tx, one, finding, earlier.get(one.account.account_id), now)
+        store.write_snapshots(tx, {one.account.account_id: one.snapshot for one in seen})
+        self._note_waiting(tx, names, now)
+
+    def _note_waiting(self, tx: Transaction, names: Sequence[str], now: datetime) -> None:
+        for row in store.stale_pending(tx, names, now=now, after=PENDING_TOO_LONG):
             tell(
                 tx,
                 level=Level.PAGE,
@@ -99,43 +129,33 @@ class Inspector:
                 now=now,
                 trace_id=row["trace_id"],
             )
-        due = store.provisional(tx, [account.account_id], before=now - FUNDING_SETTLES)
-        if due:
-            store.finalise(tx, due, now=now)
+        store.finalise(tx, names, before=now - FUNDING_SETTLES, now=now)
 
     def _note_foreign(
         self,
         tx: Transaction,
-        account: Account,
-        snapshot: AccountSnapshot,
+        one: Seen,
         finding: Finding,
-        earlier: tuple[datetime, Mapping[str, Decimal]] | None,
+        earlier: tuple[datetime, dict[str, Decimal]] | None,
         now: datetime,
     ) -> None:
-        key = finding.position_key
-        holding = snapshot.holdings.get(key)
+        key, account = finding.position_key, one.account
+        holding = one.snapshot.holdings.get(key)
         if earlier is None or holding is None:
             return
-        if not is_same_sighting(
-            earlier[1].get(key), holding.size, apart=snapshot.taken_at - earlier[0], at_least=SIGHTINGS_APART
+        apart = one.snapshot.taken_at - earlier[0]
+        if not is_same_sighting(earlier[1].get(key), holding.size, apart=apart, at_least=SIGHTINGS_APART):
+            return
+        if not store.insert_discovered(
+            tx,
+            account,
+            market=key,
+            side=Side.LONG if finding.foreign_size > 0 else Side.SHORT,
+            size=abs(finding.foreign_size),
+            entry_price=holding.entry_price,
+            now=now,
         ):
             return
-        if store.discovered(tx, account.account_id, key) is not None:
-            return
-        store.insert_discovered(
-            tx,
-            {
-                "account_id": account.account_id,
-                "venue": account.venue,
-                "network": account.network,
-                "market": key,
-                "side": (Side.LONG if finding.foreign_size > 0 else Side.SHORT).value,
-                "size": abs(finding.foreign_size),
-                "entry_price": holding.entry_price,
-                "trace_id": f"discovered-{account.account_id}-{key}",
-            },
-            now=now,
-        )
         tell(
             tx,
             level=Level.WARNING,
@@ -146,62 +166,72 @@ class Inspector:
             now=now,
         )
 
-    def _read_funding(self, account: Account, venue: Venue) -> None:
-        """Funding comes hourly; it is asked for once after each full hour."""
-        now = self._desk.clock.now()
-        hour = now.replace(minute=0, second=0, microsecond=0)
-        if self._funding_read.get(account.account_id) == hour or now - hour < timedelta(seconds=10):
-            return
-        self._collector.collect_funding(account, venue)
-        self._funding_read[account.account_id] = hour
-
-    def _check_protection(
-        self, account: Account, venue: Venue, held: list[Position], look: bool
-    ) -> list[Ring]:
-        now = self._desk.clock.now()
-        bare = [p for p in held if p.protected_at is None and self._is_overdue(p, now)]
-        crossed = [p for p in held if p.crossed_since is not None]
-        if not held or not (look or bare or crossed):
-            return []
-        resting = {order.cloid for order in venue.open_orders(account.address) if order.cloid}
+    def check_protection(self, seen: Iterable[Seen], entries: Sequence[Entry], now: datetime) -> list[Ring]:
+        """See that every stop rests that should; returns the orders to ring."""
+        by_account: dict[str, list[Position]] = {}
+        for entry in entries:
+            position = entry.position
+            if position.status in _HELD and position.held > 0:
+                by_account.setdefault(position.account_id, []).append(position)
         rings: list[Ring] = []
-        with self._desk.database.transaction() as tx:
-            believed = store.resting_stops(tx, [account.account_id])
-            missing = [
-                row
-                for row in believed
-                if row["cloid"] not in resting and row["answered_at"] < now - UNPROTECTED_FOR
-            ]
-            rings += [Ring(str(row["order_id"]), row["trace_id"]) for row in missing]
-            placing = store.working_protections(tx, [p.position_id for p in bare])
-            for position in bare:
-                if position.position_id not in placing:
-                    rings.append(self._protect_again(tx, position, venue, now))
+        for one in seen:
+            held = by_account.get(one.account.account_id, [])
+            if held and self._is_to_look(one.account.account_id, held, now):
+                rings += self._look(one, held, now)
         return rings
 
-    def _is_overdue(self, position: Position, now: datetime) -> bool:
-        return position.opened_at is not None and now - position.opened_at > UNPROTECTED_FOR
+    def _is_to_look(self, account_id: str, held: Sequence[Position], now: datetime) -> bool:
+        last = self._orders_read.get(account_id)
+        doubtful = any(p.protected_at is None or p.crossed_since is not None for p in held)
+        return doubtful or last is None or now - last >= LOOK_AT_ORDERS_EVERY
 
-    def _protect_again(self, tx: Transaction, position: Position, venue: Venue, now: datetime) -> Ring:
-        fresh = positions_store.load(tx, position.position_id, lock=True)
-        assert fresh is not None
-        if (
-            fresh.stop_price is None
-        ):  # its levels were never worked out: there is nothing to rest, so it is closed
-            order_id = plan_exit(tx, fresh, Reason.UNPROTECTED, now=now, trace_id=fresh.trace_id)
-            return Ring(str(order_id), fresh.trace_id)
-        market = self._desk.market(venue, fresh.market)
-        assert market is not None, "a held position names a listed market"
+    def _look(self, one: Seen, held: Sequence[Position], now: datetime) -> list[Ring]:
+        try:
+            open_orders = one.venue.open_orders(one.account.address)
+        except VenueUnreachable:
+            logger.warning(
+                "Open orders could not be read in this pass", extra={"account_id": one.account.account_id}
+            )
+            return []
+        self._orders_read[one.account.account_id] = now
+        resting = {order.cloid for order in open_orders if order.cloid}
+        bare = [
+            p for p in held if p.protected_at is None and p.opened_at and now - p.opened_at > UNPROTECTED_FOR
+        ]
+        terms = {p.market: self._desk.market(one.venue, p.market) for p in bare}
+        with self._desk.database.transaction() as tx:
+            rings = [
+                Ring(str(row["order_id"]), row["trace_id"])
+                for row in store.resting_protections(tx, one.account.account_id)
+                if row["cloid"] not in resting and row["answered_at"] < now - UNPROTECTED_FOR
+            ]
+            placing = store.working_protections(tx, [p.position_id for p in bare])
+            for position in bare:
+                market = terms[position.market]
+                assert market is not None, "a held position names a listed market"
+                if position.position_id not in placing and position.stop_price is not None:
+                    trigger = one.venue.fit_price(market, position.stop_price, up=position.side is Side.LONG)
+                    rings.append(self._protect_again(tx, position, trigger, now))
+                elif position.stop_price is None:
+                    rings.append(self._close_bare(tx, position, now))
+        return rings
+
+    def _protect_again(self, tx: Transaction, position: Position, trigger: Decimal, now: datetime) -> Ring:
         order_id = plan_protection(
             tx,
-            fresh,
+            position,
             leg=STOP_LEG,
             kind=TriggerKind.STOP,
-            trigger_price=venue.fit_price(market, fresh.stop_price, up=fresh.side is Side.LONG),
-            size=fresh.held,
+            trigger_price=trigger,
+            size=position.held,
             now=now,
-            trace_id=fresh.trace_id,
-            cause=Reason.TRAILING_STOP if fresh.trail_price is not None else Reason.STOP_LOSS,
+            trace_id=position.trace_id,
+            cause=Reason.TRAILING_STOP if position.trail_price is not None else Reason.STOP_LOSS,
         )
-        positions_store.update(tx, fresh.position_id, now=now, protect_by=now + timedelta(seconds=20))
-        return Ring(str(order_id), fresh.trace_id)
+        positions_store.update(tx, position.position_id, now=now, protect_by=now + PROTECT_WITHIN)
+        return Ring(str(order_id), position.trace_id)
+
+    def _close_bare(self, tx: Transaction, position: Position, now: datetime) -> Ring:
+        """The levels of this position were never worked out: there is nothing to rest, so it is closed."""
+        order_id = plan_exit(tx, position, Reason.UNPROTECTED, now=now, trace_id=position.trace_id)
+        return Ring(str(order_id), position.trace_id)

@@ -7,7 +7,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from outcry.agents.model import Account
 from outcry.runtime.database import Row, Transaction
+from outcry.runtime.side import Side
 from outcry.venues.port import AccountSnapshot, Market, Marks
 
 FROZEN_AFTER = 3  # passes in which no mark of a venue moved at all
@@ -43,16 +45,6 @@ def is_feed_frozen(tx: Transaction, venue: str, network: str) -> bool:
         network=network,
     )
     return bool(row and row["frozen"])
-
-
-def markets_read_at(tx: Transaction, venue: str, network: str) -> datetime | None:
-    """When the venue's markets were last read."""
-    row = tx.one(
-        "select min(read_at) as at from markets where venue = :venue and network = :network",
-        venue=venue,
-        network=network,
-    )
-    return row["at"] if row else None
 
 
 def write_markets(
@@ -108,61 +100,6 @@ def in_flight(
     return {(row["account_id"], row["position_key"]): (row["busy"], row["at"]) for row in rows}
 
 
-def last_snapshot(tx: Transaction, account_id: str) -> tuple[datetime, dict[str, Decimal]] | None:
-    """What the account was last seen to hold."""
-    row = tx.one(
-        "select taken_at, sizes from snapshots where account_id = :account_id", account_id=account_id
-    )
-    return (
-        None if row is None else (row["taken_at"], {key: Decimal(size) for key, size in row["sizes"].items()})
-    )
-
-
-def write_snapshot(tx: Transaction, account_id: str, snapshot: AccountSnapshot) -> None:
-    """Keep what the account is worth and holds."""
-    tx.execute(
-        """
-        insert into snapshots (account_id, equity_usd, free_usd, taken_at, sizes)
-        values (:account_id, :equity, :free, :taken_at, cast(:sizes as jsonb))
-        on conflict (account_id) do update set equity_usd = excluded.equity_usd, free_usd = excluded.free_usd,
-               taken_at = excluded.taken_at, sizes = excluded.sizes
-         where snapshots.taken_at < excluded.taken_at
-        """,
-        account_id=account_id,
-        equity=snapshot.equity_usd,
-        free=snapshot.free_usd,
-        taken_at=snapshot.taken_at,
-        sizes=json.dumps({market: str(holding.size) for market, holding in snapshot.holdings.items()}),
-    )
-
-
-def discovered(tx: Transaction, account_id: str, position_key: str) -> UUID | None:
-    """The open record of a foreign holding in a place."""
-    row = tx.one(
-        """
-        select position_id from positions where account_id = :account_id and position_key = :position_key
-           and origin = 'DISCOVERED' and not is_owned and status = 'OPEN'
-        """,
-        account_id=account_id,
-        position_key=position_key,
-    )
-    return None if row is None else row["position_id"]
-
-
-def insert_discovered(tx: Transaction, fields: dict[str, Any], *, now: datetime) -> None:
-    """Record a foreign holding, to be observed: it belongs to no deployment and is never traded."""
-    tx.execute(
-        """
-        insert into positions (account_id, venue, network, position_key, market, side, origin, status, is_owned, size, entry_price,
-                               rules, opened_at, created_at, updated_at, trace_id)
-        values (:account_id, :venue, :network, :market, :market, cast(:side as side), 'DISCOVERED', 'OPEN', false, :size, :entry_price,
-                '{}', :now, :now, :now, :trace_id)
-        """,
-        now=now,
-        **fields,
-    )
-
-
 def end_discovered(tx: Transaction, account_id: str, keys_shown: Sequence[str], *, now: datetime) -> None:
     """Close the records of foreign holdings that the venue no longer shows; their profit is not ours to know."""
     tx.execute(
@@ -174,18 +111,6 @@ def end_discovered(tx: Transaction, account_id: str, keys_shown: Sequence[str], 
         account_id=account_id,
         keys=list(keys_shown),
         now=now,
-    )
-
-
-def resting_stops(tx: Transaction, account_ids: Sequence[str]) -> list[Row]:
-    """The stops and steps that the ledger believes to rest, with the client ids of their placements."""
-    return tx.all(
-        """
-        select o.account_id, o.order_id, o.position_id, o.leg, o.trace_id, a.cloid, a.answered_at
-          from orders o join actions a on a.order_id = o.order_id and a.attempt = o.attempt and a.kind = 'place'
-         where o.account_id = any(cast(:ids as text[])) and o.kind = 'protect' and o.status = 'RESTING'
-        """,
-        ids=list(account_ids),
     )
 
 
@@ -215,28 +140,6 @@ def beat(tx: Transaction, stage: str, *, now: datetime, detail: Mapping[str, Any
     )
 
 
-def provisional(tx: Transaction, account_ids: Sequence[str], *, before: datetime) -> list[UUID]:
-    """Closed positions whose profit has waited out a funding period and can be called final."""
-    rows = tx.all(
-        """
-        select position_id from positions where account_id = any(cast(:ids as text[])) and status = 'CLOSED' and is_owned
-           and not pnl_is_final and realised_pnl_usd is not null and closed_at < :before
-        """,
-        ids=list(account_ids),
-        before=before,
-    )
-    return [row["position_id"] for row in rows]
-
-
-def finalise(tx: Transaction, position_ids: Sequence[UUID], *, now: datetime) -> None:
-    """Call the profit of these positions final."""
-    tx.execute(
-        "update positions set pnl_is_final = true, updated_at = :now where position_id = any(cast(:ids as uuid[]))",
-        ids=[str(position_id) for position_id in position_ids],
-        now=now,
-    )
-
-
 def stale_pending(
     tx: Transaction, account_ids: Sequence[str], *, now: datetime, after: timedelta
 ) -> list[Row]:
@@ -248,4 +151,133 @@ def stale_pending(
         """,
         ids=list(account_ids),
         before=now - after,
+    )
+
+
+def markets_are_older_than(tx: Transaction, venue: str, network: str, limit: datetime) -> bool:
+    """Whether the venue's markets were never read, or not since `limit`."""
+    row = tx.one(
+        """
+        select coalesce(min(read_at) < :limit, true) as old from markets where venue = :venue and network = :network
+        """,
+        venue=venue,
+        network=network,
+        limit=limit,
+    )
+    return bool(row and row["old"])
+
+
+def open_versions(tx: Transaction, account_ids: Sequence[str]) -> dict[str, int]:
+    """The version of every owned position of these accounts that holds its place, by id, oldest first."""
+    row = tx.one(
+        """
+        select string_agg(position_id || ' ' || version, ',' order by created_at, position_id) as versions from positions
+         where account_id = any(cast(:ids as text[])) and is_owned and status not in ('CLOSED', 'ABANDONED')
+        """,
+        ids=list(account_ids),
+    )
+    versions = row["versions"] if row else None
+    if not versions:
+        return {}
+    return {key: int(version) for key, _, version in (pair.partition(" ") for pair in versions.split(","))}
+
+
+def last_snapshots(
+    tx: Transaction, account_ids: Sequence[str]
+) -> dict[str, tuple[datetime, dict[str, Decimal]]]:
+    """What the accounts were last seen to hold, and when."""
+    rows = tx.all(
+        "select account_id, taken_at, sizes from snapshots where account_id = any(cast(:ids as text[]))",
+        ids=list(account_ids),
+    )
+    return {
+        row["account_id"]: (row["taken_at"], {key: Decimal(size) for key, size in row["sizes"].items()})
+        for row in rows
+    }
+
+
+def write_snapshots(tx: Transaction, snapshots: Mapping[str, AccountSnapshot]) -> None:
+    """Keep what each account is worth and holds, in one statement; older news than what is known is dropped."""
+    rows = [
+        {
+            "account_id": account_id,
+            "equity_usd": str(snapshot.equity_usd),
+            "free_usd": str(snapshot.free_usd),
+            "taken_at": snapshot.taken_at.isoformat(),
+            "sizes": {market: str(holding.size) for market, holding in snapshot.holdings.items()},
+        }
+        for account_id, snapshot in snapshots.items()
+    ]
+    if not rows:
+        return
+    tx.execute(
+        """
+        insert into snapshots (account_id, equity_usd, free_usd, taken_at, sizes)
+        select account_id, equity_usd, free_usd, taken_at, sizes
+          from jsonb_to_recordset(cast(:rows as jsonb))
+               as r (account_id text, equity_usd numeric, free_usd numeric, taken_at timestamptz, sizes jsonb)
+        on conflict (account_id) do update set equity_usd = excluded.equity_usd, free_usd = excluded.free_usd,
+               taken_at = excluded.taken_at, sizes = excluded.sizes
+         where snapshots.taken_at < excluded.taken_at
+        """,
+        rows=json.dumps(rows),
+    )
+
+
+def insert_discovered(
+    tx: Transaction,
+    account: Account,
+    *,
+    market: str,
+    side: Side,
+    size: Decimal,
+    entry_price: Decimal,
+    now: datetime,
+) -> bool:
+    """Record a foreign holding, to be observed: it belongs to no deployment and is never traded. False: it is known."""
+    touched = tx.execute(
+        """
+        insert into positions (account_id, venue, network, position_key, market, side, origin, status, is_owned, size,
+                               entry_price, rules, opened_at, created_at, updated_at, trace_id)
+        select cast(:account_id as text), :venue, :network, cast(:market as text), cast(:market as text), cast(:side as side), 'DISCOVERED', 'OPEN', false, :size,
+               :entry_price, '{}', :now, :now, :now, :trace_id
+         where not exists (select 1 from positions where account_id = cast(:account_id as text) and position_key = cast(:market as text)
+                              and origin = 'DISCOVERED' and not is_owned and status = 'OPEN')
+        """,
+        account_id=account.account_id,
+        venue=account.venue,
+        network=account.network,
+        market=market,
+        side=side.value,
+        size=size,
+        entry_price=entry_price,
+        now=now,
+        trace_id=f"discovered-{account.account_id}-{market}",
+    )
+    return touched == 1
+
+
+def resting_protections(tx: Transaction, account_id: str) -> list[Row]:
+    """The stops and steps that the ledger believes to rest, with the client ids of their placements."""
+    return tx.all(
+        """
+        select o.order_id, o.trace_id, a.cloid, a.answered_at
+          from orders o join actions a on a.order_id = o.order_id and a.attempt = o.attempt and a.kind = 'place'
+         where o.account_id = :account_id and o.kind = 'protect' and o.status = 'RESTING'
+        """,
+        account_id=account_id,
+    )
+
+
+def finalise(tx: Transaction, account_ids: Sequence[str], *, before: datetime, now: datetime) -> None:
+    """Call the profit of positions final that were closed a funding period ago."""
+    tx.execute(
+        """
+        update positions set pnl_is_final = true, updated_at = :now
+         where account_id = any(cast(:ids as text[])) and status = 'CLOSED' and is_owned and not pnl_is_final
+           and realised_pnl_usd is not null and closed_at < :before
+        """,
+        ids=list(account_ids),
+        before=before,
+        now=now,
     )

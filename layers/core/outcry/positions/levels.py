@@ -47,7 +47,11 @@ def resolve(plan: ExitPlan, *, side: Side, entry_price: Decimal, liquidation_pri
                 f"planned stop {stop} is not usable after a fill at {entry_price}: the agent's own is used"
             )
         stop = own
-        if liquidation_price is not None and limit is not None and not _usable(stop, side, entry_price, limit):
+        if (
+            liquidation_price is not None
+            and limit is not None
+            and not _usable(stop, side, entry_price, limit)
+        ):
             nearer = _drawn_in(stop, side, entry_price, liquidation_price, limit)
             if nearer != stop:
                 notes.append(f"the agent's stop {stop} lies beyond the liquidation buffer: {nearer} is used")

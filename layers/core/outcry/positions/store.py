@@ -92,6 +92,31 @@ def open_in(tx: Transaction, account_ids: Sequence[str]) -> list[Position]:
     return [position_from(row) for row in rows]
 
 
+def load_many(tx: Transaction, position_ids: Sequence[str]) -> list[Position]:
+    """These positions, in no particular order."""
+    if not position_ids:
+        return []
+    rows = tx.all(
+        f"select {_POSITION} from positions where position_id = any(cast(:ids as uuid[]))",
+        ids=list(position_ids),
+    )
+    return [position_from(row) for row in rows]
+
+
+def mark_absent(tx: Transaction, account_id: str, position_key: str, *, now: datetime) -> None:
+    """The venue shows nothing in a place that we hold: the fills that say so are still to come."""
+    tx.execute(
+        """
+        update positions set status = 'CLOSE_PENDING', updated_at = :now, version = version + 1
+         where account_id = :account_id and position_key = :position_key and is_owned
+           and status in ('OPEN', 'CLOSING', 'UNMANAGED')
+        """,
+        account_id=account_id,
+        position_key=position_key,
+        now=now,
+    )
+
+
 def owner_of(tx: Transaction, account_id: str, venue: str, position_key: str) -> Position | None:
     """The owned position that holds a place now, or None."""
     row = tx.one(

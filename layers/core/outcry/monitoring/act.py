@@ -1,0 +1,132 @@
+"""Carries decisions to the book and the ledger: what moved is written in one statement, exits and nearer stops are planned.
+
+Promises: a decision is planned only against the row as it is now, locked; positions whose version changed since they were read
+are left for the next pass.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from outcry.monitoring import store
+from outcry.monitoring.exits import Decision
+from outcry.notices.model import Level
+from outcry.notices.tell import tell
+from outcry.orders.model import STOP_LEG
+from outcry.orders.plan import plan_exit, plan_protection
+from outcry.orders.ports import Desk
+from outcry.positions import store as positions_store
+from outcry.positions.model import Position, PositionStatus
+from outcry.runtime.database import Transaction
+from outcry.runtime.queues import Ring
+from outcry.runtime.reasons import Reason
+from outcry.runtime.side import Side
+from outcry.venues.port import Market, TriggerKind, Venue
+
+_OPEN = frozenset({PositionStatus.OPEN, PositionStatus.UNMANAGED})
+Moved = Sequence[tuple[Position, Decision]]
+
+
+class Actor:
+    """Writes and plans what the pass decided."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def follow(self, moved: Moved, now: datetime) -> list[Ring]:
+        """Write what moved and plan what follows; returns the orders to ring."""
+        if not moved:
+            return []
+        ratchets = [(p, d, *self._terms(p)) for p, d in moved if d.exit is None and d.ratchet_to is not None]
+        with self._desk.database.transaction() as tx:
+            positions_store.write_watches(tx, [_row(p, d) for p, d in moved if d.exit is None], now=now)
+            rings = [
+                ring for p, d in moved if d.exit is not None and (ring := self._plan_exit(tx, p, d, now))
+            ]
+            placing = store.working_protections(tx, [p.position_id for p, *_ in ratchets])
+            for position, decision, venue, market in ratchets:
+                if position.position_id not in placing:
+                    rings += self._plan_ratchet(tx, position, decision, venue, market, now)
+        return rings
+
+    def tell_frozen(self, venue: str, now: datetime) -> list[Ring]:
+        """Not one mark of the venue moved over several passes: nothing is decided on them."""
+        with self._desk.database.transaction() as tx:
+            tell(
+                tx,
+                level=Level.PAGE,
+                topic="marks",
+                subject=f"The marks of {venue} stand still",
+                text="Not one mark moved over three passes. No exit rule decides until they move; stops at the venue stay.",
+                dedupe_key=f"frozen:{venue}:{now:%Y-%m-%dT%H}",
+                now=now,
+            )
+        return []
+
+    def tell_no_mark(self, position: Position, now: datetime) -> None:
+        """A position is held and has no fresh mark to decide on."""
+        with self._desk.database.transaction() as tx:
+            tell(
+                tx,
+                level=Level.PAGE,
+                topic="marks",
+                subject=f"No fresh mark for {position.market}",
+                text="A position is held without a mark to decide on. Its stop at the venue stays.",
+                dedupe_key=f"no-mark:{position.position_id}:{now:%Y-%m-%dT%H}",
+                now=now,
+                trace_id=position.trace_id,
+            )
+
+    def _terms(self, position: Position) -> tuple[Venue, Market]:
+        venue = self._desk.venue(position.venue, position.network)
+        market = self._desk.market(venue, position.market)
+        assert market is not None, "a held position names a listed market"
+        return venue, market
+
+    def _plan_exit(
+        self, tx: Transaction, position: Position, decision: Decision, now: datetime
+    ) -> Ring | None:
+        fresh = positions_store.load(tx, position.position_id, lock=True)
+        if fresh is None or fresh.status not in _OPEN:
+            return None
+        assert decision.exit is not None
+        order_id = plan_exit(
+            tx, fresh, decision.exit, now=now, trace_id=position.trace_id, detail=decision.detail
+        )
+        return Ring(str(order_id), position.trace_id)
+
+    def _plan_ratchet(
+        self,
+        tx: Transaction,
+        position: Position,
+        decision: Decision,
+        venue: Venue,
+        market: Market,
+        now: datetime,
+    ) -> list[Ring]:
+        """A nearer stop: placed and read back before the old one goes (see `orders.protect`)."""
+        assert decision.ratchet_to is not None
+        order_id: UUID = plan_protection(
+            tx,
+            position,
+            leg=STOP_LEG,
+            kind=TriggerKind.STOP,
+            trigger_price=venue.fit_price(market, decision.ratchet_to, up=position.side is Side.LONG),
+            size=position.held,
+            now=now,
+            trace_id=position.trace_id,
+            cause=Reason.TRAILING_STOP,
+        )
+        return [Ring(str(order_id), position.trace_id)]
+
+
+def _row(position: Position, decision: Decision) -> dict[str, Any]:
+    since = decision.crossed_since
+    return {
+        "position_id": str(position.position_id),
+        "version": position.version,
+        "peak": str(decision.peak),
+        "trail_price": None if decision.trail_price is None else str(decision.trail_price),
+        "crossed_since": None if since is None else since.isoformat(),
+    }
