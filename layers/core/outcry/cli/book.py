@@ -33,8 +33,26 @@ class View:
         """The position for JSON."""
         row = self.row
         names = (
-            *("position_id", "account_id", "deployment_id", "venue", "network", "market", "side", "origin", "status"),
-            *("is_owned", "leverage", "entry_price", "stop_price", "trail_price", "peak", "liquidation_price"),
+            *(
+                "position_id",
+                "account_id",
+                "deployment_id",
+                "venue",
+                "network",
+                "market",
+                "side",
+                "origin",
+                "status",
+            ),
+            *(
+                "is_owned",
+                "leverage",
+                "entry_price",
+                "stop_price",
+                "trail_price",
+                "peak",
+                "liquidation_price",
+            ),
             *("targets_hit", "opened_at", "protected_at", "mark_at", "fees_usd", "funding_usd"),
         )
         return {
@@ -63,10 +81,20 @@ def view(row: Row, *, now: datetime) -> View:
     )
 
 
-def _pnl_now(row: Row) -> Decimal:
-    """What the fills brought and cost, what is left at the mark, less fees, plus funding."""
-    left_usd = row["size"] * row["mark"] * Side(row["side"]).sign
-    return realised(row["cash_usd"] + left_usd, row["fees_usd"], row["funding_usd"])
+def _pnl_now(row: Row) -> Decimal | None:
+    """What the fills brought and cost, what is left at the mark, less fees, plus funding.
+
+    Fills that do not explain the size (a position found at the venue) say nothing: then it is the size times the way from the
+    venue's entry price to the mark, or unknown.
+    """
+    sign = Side(row["side"]).sign
+    if row["net_size"] == row["size"] * sign:
+        return realised(row["cash_usd"] + row["net_size"] * row["mark"], row["fees_usd"], row["funding_usd"])
+    if row["entry_price"] is None:
+        return None
+    return realised(
+        (row["mark"] - row["entry_price"]) * row["size"] * sign, row["fees_usd"], row["funding_usd"]
+    )
 
 
 def _reason(row: Row) -> str:
@@ -76,4 +104,6 @@ def _reason(row: Row) -> str:
         return f"closing: {sentence(closing)}"
     if row["evidence"] is not None:
         return f"@{row['username']}: {' '.join(row['evidence'].split())}"
-    return "found at the venue, not opened by Outcry" if row["origin"] == "DISCOVERED" else "opened by a person"
+    return (
+        "found at the venue, not opened by Outcry" if row["origin"] == "DISCOVERED" else "opened by a person"
+    )

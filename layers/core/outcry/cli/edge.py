@@ -38,9 +38,9 @@ def sentences() -> Iterator[None]:
     except (ConfigurationError, DeskError, UnknownScope) as error:
         _end(str(error), WRONG_INPUT)
     except InfrastructureError as error:
-        _end(f"{_words(error)} did not work, and nothing was changed: {_one_line(error)}", NOT_WORKING)
+        _end(f"it did not work: {_one_line(error)}", NOT_WORKING)
     except (BugError, UniqueViolation) as error:
-        _end(f"this should not happen, and nothing was changed: {_one_line(error)}", NOT_WORKING)
+        _end(f"this should not happen: {_one_line(error)}", NOT_WORKING)
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def changing() -> Iterator[tuple[Transaction, datetime]]:
 
 def network() -> str:
     """The network of this installation."""
-    return wiring.settings_of(Settings).network.value
+    return str(wiring.settings_of(Settings).network.value)
 
 
 def person(by: str) -> str:
@@ -95,11 +95,6 @@ def ask_first(question: str, *, yes: bool) -> None:
 def _end(sentence: str, code: int) -> NoReturn:
     sys.stderr.write(f"outcry: {sentence}\n")
     raise typer.Exit(code)
-
-
-def _words(error: InfrastructureError) -> str:
-    """What did not work, from the error's name: DatabaseUnavailable gives `the database`."""
-    return "the database" if type(error).__name__.startswith(("Database", "Schema")) else "something below"
 
 
 def _one_line(error: Exception) -> str:

@@ -60,7 +60,9 @@ def say(*sentences: str) -> None:
         sys.stdout.write(sentence + "\n")
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, right: str = "") -> None:
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, right: str = ""
+) -> None:
     """Print a table. `right` names, separated by spaces, the columns whose figures stand under each other."""
     made = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for column in columns:
@@ -106,11 +108,11 @@ def moment(at: datetime | None) -> str:
 
 
 def count(number: int, what: str) -> str:
-    """`no position`, `1 position`, `3 positions`; `entry` gives `entries`."""
+    """`no positions`, `1 position`, `3 positions`; `entry` gives `entries`."""
     if number == 1:
         return f"1 {what}"
     many = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
-    return f"{number or 'no'} {what if not number else many}"
+    return f"{number or 'no'} {many}"
 
 
 def sentence(reason: str | None) -> str:

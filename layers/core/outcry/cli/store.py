@@ -34,6 +34,7 @@ def held_positions(tx: Transaction, *, network: str, account: str | None) -> lis
                p.peak, p.liquidation_price, p.targets_hit, p.protected_at, p.protect_by, p.exit_reason, p.opened_at,
                p.created_at, m.mark, m.read_at as mark_at, why.evidence, why.username,
                coalesce(f.cash_usd, 0) as cash_usd, coalesce(f.fees_usd, 0) as fees_usd,
+               coalesce(f.net_size, 0) as net_size,
                coalesce(g.funding_usd, 0) as funding_usd,
                (select e.reason from orders e where e.position_id = p.position_id and e.kind = 'exit'
                    and e.finished_at is null limit 1) as closing_for
@@ -41,7 +42,8 @@ def held_positions(tx: Transaction, *, network: str, account: str | None) -> lis
           left join marks m on m.market = p.market and m.venue = case p.venue when 'paper' then 'hyperliquid' else p.venue end
                and m.network = case p.network when 'paper' then :network else p.network end
           left join lateral (
-               select sum(case when is_buy then -price * size else price * size end) as cash_usd, sum(fee_usd) as fees_usd
+               select sum(case when is_buy then -price * size else price * size end) as cash_usd, sum(fee_usd) as fees_usd,
+                      sum(case when is_buy then size else -size end) as net_size
                  from fills where position_id = p.position_id) f on true
           left join lateral (
                select sum(amount_usd) as funding_usd from funding_payments where position_id = p.position_id) g on true

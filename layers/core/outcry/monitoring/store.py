@@ -239,10 +239,11 @@ def insert_discovered(
         """
         insert into positions (account_id, venue, network, position_key, market, side, origin, status, is_owned, size,
                                entry_price, rules, opened_at, created_at, updated_at, trace_id)
-        select cast(:account_id as text), :venue, :network, cast(:market as text), cast(:market as text), cast(:side as side), 'DISCOVERED', 'OPEN', false, :size,
+        select n.account_id, :venue, :network, n.market, n.market, cast(:side as side), 'DISCOVERED', 'OPEN', false, :size,
                :entry_price, '{}', :now, :now, :now, :trace_id
-         where not exists (select 1 from positions where account_id = cast(:account_id as text) and position_key = cast(:market as text)
-                              and origin = 'DISCOVERED' and not is_owned and status = 'OPEN')
+          from (values (cast(:account_id as text), cast(:market as text))) as n (account_id, market)
+         where not exists (select 1 from positions p where p.account_id = n.account_id and p.position_key = n.market
+                              and p.origin = 'DISCOVERED' and not p.is_owned and p.status = 'OPEN')
         """,
         account_id=account.account_id,
         venue=account.venue,

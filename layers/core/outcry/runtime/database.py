@@ -32,7 +32,8 @@ _UNAVAILABLE_CLASSES = (
     "08",
     "57",
     "53",
-)  # connection exception, operator intervention, insufficient resources
+    "25P03",
+)  # connection exception, operator intervention, insufficient resources, ended for idling in a transaction
 _REPEATABLE = (
     "40001",
     "40P01",
@@ -77,7 +78,12 @@ class Address:
             )
         query = parse_qs(parts.query)
         folder = query.get("host", [None])[0]
-        port = parts.port or 5432
+        try:
+            port = parts.port or 5432
+        except ValueError:
+            raise ConfigurationError(
+                "OUTCRY_DATABASE_URL", "…", "write the port as a number up to 65535"
+            ) from None
         return cls(
             user=unquote(parts.username),
             database=unquote(parts.path[1:]),
@@ -98,8 +104,7 @@ class Transaction:
 
     def all(self, sql: str, **parameters: Any) -> list[Row]:
         """Every row of the answer."""
-        statement = self._statement(sql)
-        rows = self._run(statement, parameters)
+        statement, rows = self._run(sql, parameters)
         names = [column["name"] for column in statement.columns or []]
         return [dict(zip(names, row, strict=True)) for row in rows or []]
 
@@ -112,8 +117,7 @@ class Transaction:
 
     def execute(self, sql: str, **parameters: Any) -> int:
         """Run a statement for its effect and return how many rows it touched."""
-        statement = self._statement(sql)
-        self._run(statement, parameters)
+        statement, _ = self._run(sql, parameters)
         return max(int(statement._context.row_count), 0)
 
     def script(self, sql: str) -> None:
@@ -126,8 +130,13 @@ class Transaction:
             statement = self._prepared[sql] = self._guard(lambda: self._connection.prepare(sql))
         return statement
 
-    def _run(self, statement: pg8000.native.PreparedStatement, parameters: dict[str, Any]) -> Any:
-        return self._guard(lambda: statement.run(**parameters))
+    def _run(self, sql: str, parameters: dict[str, Any]) -> tuple[pg8000.native.PreparedStatement, Any]:
+        statement = self._statement(sql)
+        try:
+            return statement, self._guard(lambda: statement.run(**parameters))
+        except InfrastructureError:
+            self._prepared.pop(sql, None)  # a plan that a migration made stale would fail on every retry
+            raise
 
     def _guard[T](self, call: Callable[[], T]) -> T:
         try:

@@ -97,19 +97,23 @@ def messages(event: Mapping[str, Any]) -> list[Message]:
 def _message(record: Mapping[str, Any]) -> Message:
     try:
         body = json.loads(record.get("body") or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         body = {}
     if not isinstance(body, dict):
         body = {}
     attributes = record.get("attributes") or {}
     return Message(
         message_id=str(record["messageId"]),
-        id=str(body.get("id") or ""),
-        trace_id=str(body.get("trace_id") or ""),
-        ring=int(body.get("ring") or 0),
+        id=_word(body.get("id")),
+        trace_id=_word(body.get("trace_id")),
+        ring=body["ring"] if type(body.get("ring")) is int else 0,
         receives=int(attributes.get("ApproximateReceiveCount", 1)),
         body=body,
     )
+
+
+def _word(value: object) -> str:
+    return str(value) if isinstance(value, str) or type(value) is int else ""
 
 
 def answer_batch(

@@ -79,11 +79,11 @@ class SecretStore:
         if self._client is None:
             self._client = boto3.client("secretsmanager")
         try:
-            text = self._client.get_secret_value(SecretId=arn)["SecretString"]
+            text = self._client.get_secret_value(SecretId=arn).get("SecretString", "")
         except (BotoCoreError, ClientError) as error:
             raise InfrastructureError(f"the secret {arn} cannot be read") from error
         try:
             content = json.loads(text)
-            return {str(name): Secret(str(value)) for name, value in content.items()}
+            return {str(name): Secret(str(value)) for name, value in content.items() if value is not None}
         except (ValueError, AttributeError):
             raise ConfigurationError(f"secret {arn}", "…", "store one JSON object with text fields") from None

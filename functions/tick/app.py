@@ -1,0 +1,16 @@
+"""Every minute: ring the monitors, and whatever row waits for work."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from outcry import wiring
+from outcry.runtime.observability import logger
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
+    """Run by EventBridge Scheduler. What fails is raised: the next minute is the retry."""
+    rung = wiring.tick().run()
+    logger.info("The minute was rung", extra=rung)
+    return rung

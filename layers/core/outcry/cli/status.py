@@ -1,0 +1,159 @@
+"""`outcry status`: whether the desk is well, with what needs a person first.
+
+Promises: what is wrong is said in words before any table; silence about a thing means that there is nothing to say about it.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import typer
+
+from outcry.cli import render, store
+from outcry.cli.edge import AsJson, network, reading
+from outcry.controls import gate
+from outcry.runtime.database import Row, Transaction
+
+# Stages that run by themselves, and how long one may be silent before something is wrong. Others run only when there is work.
+_LATE_AFTER = {
+    "tick": timedelta(minutes=3),
+    "ingest_posts": timedelta(minutes=3),
+    "monitor_hyperliquid": timedelta(minutes=1),
+}
+NOTICES_SHOWN = 10
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command."""
+    app.command("status")(status)
+
+
+def status(as_json: AsJson = False) -> None:
+    """Whether the desk is well: controls, stages, heartbeats, and what needs a person."""
+    with reading() as (tx, now):
+        found = _read(tx, now)
+    if as_json:
+        render.print_json(found)
+    else:
+        _show(found, now)
+
+
+def _read(tx: Transaction, now: datetime) -> dict[str, Any]:
+    notices = store.untold_notices(tx, limit=NOTICES_SHOWN)
+    return {
+        "at": now,
+        "network": network(),
+        "controls": [
+            {
+                "scope": control.scope,
+                "mode": control.mode,
+                "reason": control.reason,
+                "set_by": control.set_by,
+                "set_at": control.set_at,
+            }
+            for control in gate.standing_controls(tx)
+        ],
+        "locks": store.locks(tx, now=now),
+        "unprotected": store.unprotected(tx),
+        "unknown_orders": store.unknown_orders(tx),
+        "quarantined": store.quarantined(tx),
+        "notices_untold": {
+            "total": notices[0]["total"] if notices else 0,
+            "first": [{name: value for name, value in row.items() if name != "total"} for row in notices],
+        },
+        "heartbeats": _heartbeats(store.heartbeats(tx), now),
+        "stages": store.stages(tx, now=now),
+    }
+
+
+def _heartbeats(rows: list[Row], now: datetime) -> list[dict[str, Any]]:
+    """Every stage that ever ran or must run by itself, with its silence in seconds."""
+    beats = {row["stage"]: row["beat_at"] for row in rows}
+    return [
+        {
+            "stage": stage,
+            "beat_at": beats.get(stage),
+            "age_s": (now - beats[stage]) // timedelta(seconds=1) if stage in beats else None,
+            "is_late": stage in _LATE_AFTER
+            and (stage not in beats or now - beats[stage] > _LATE_AFTER[stage]),
+        }
+        for stage in sorted({*beats, *_LATE_AFTER})
+    ]
+
+
+# ─── shown ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _show(found: Mapping[str, Any], now: datetime) -> None:
+    render.say(f"Network {found['network']}, {render.moment(now)} UTC")
+    _show_controls(found, now)
+    _show_worries(found, now)
+    columns = ("stage", "last ran", "")
+    beats = [
+        (
+            beat["stage"],
+            "never" if beat["beat_at"] is None else f"{render.age(beat['beat_at'], now)} ago",
+            render.styled("LATE", render.BAD) if beat["is_late"] else "",
+        )
+        for beat in found["heartbeats"]
+    ]
+    render.table("Heartbeats", columns, beats)
+    if found["stages"]:
+        stages = [
+            (
+                row["stage"],
+                row["status"],
+                str(row["last_day"]),
+                str(row["waiting"]) if row["waiting"] else render.NOTHING,
+                render.age(row["waiting_since"], now) if row["waiting_since"] else render.NOTHING,
+            )
+            for row in found["stages"]
+        ]
+        render.table(
+            "Stages",
+            ("stage", "state", "24 h", "waiting", "oldest"),
+            stages,
+            right="24 h waiting oldest",
+        )
+
+
+def _show_controls(found: Mapping[str, Any], now: datetime) -> None:
+    for control in found["controls"]:
+        since = f"{control['set_by']}, {render.age(control['set_at'], now)} ago"
+        render.say(f"{control['mode'].value.upper()} of {control['scope']}: {control['reason']} ({since})")
+    for lock in found["locks"]:
+        until = f"{lock['protection']}, until {render.moment(lock['locked_until'])} UTC"
+        render.say(f"LOCK of {lock['scope']}: {lock['reason']} ({until})")
+    if not found["controls"] and not found["locks"]:
+        render.say("Entries may go ahead: no control and no lock stands.")
+
+
+def _show_worries(found: Mapping[str, Any], now: datetime) -> None:
+    late = [beat["stage"] for beat in found["heartbeats"] if beat["is_late"]]
+    notices = found["notices_untold"]
+    worries = [
+        *(f"LATE: {stage} does not run when it should" for stage in late),
+        *(
+            f"UNPROTECTED: {row['market']} {row['side']} {render.figure(row['size'])} on {row['account_id']},"
+            f" {row['status']}, for {render.age(row['since'], now)}"
+            for row in found["unprotected"]
+        ),
+        *(
+            f"UNKNOWN: {row['kind']} {row['leg']} {row['market']} {row['side']} on {row['account_id']},"
+            f" for {render.age(row['since'], now)}, order {row['order_id']}"
+            for row in found["unknown_orders"]
+        ),
+        *(
+            f"QUARANTINED: {row['table_name']} {row['key']}, {render.age(row['since'], now)} ago:"
+            f" {' '.join((row['error'] or 'no error was noted').split())}"
+            for row in found["quarantined"]
+        ),
+        *(
+            f"UNTOLD {row['level']}: {row['subject']}, {render.age(row['created_at'], now)} ago"
+            for row in notices["first"]
+        ),
+    ]
+    more = notices["total"] - len(notices["first"])
+    if more:
+        worries.append(f"UNTOLD: {render.count(more, 'more notice')}")
+    render.say(*worries or ["Nothing needs a person: all is protected, known, told, and on time."])

@@ -1,0 +1,126 @@
+"""What the auditor compares: the venue's journal on one side, the ledger's rows on the other. Pure data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+Place = tuple[str, str]  # an account's address, lower case, and a market
+
+
+@dataclass(frozen=True, slots=True)
+class VenueEvent:
+    """One line of the venue's journal, in its own order."""
+
+    seq: int
+    time_ms: int
+    kind: str
+    fields: Mapping[str, Any]
+
+    @property
+    def place(self) -> Place:
+        return str(self.fields.get("user", "")), str(self.fields.get("coin") or "")
+
+    def number(self, name: str) -> Decimal:
+        return Decimal(str(self.fields[name]))
+
+    @property
+    def signed_size(self) -> Decimal:
+        """Of a fill: above zero bought."""
+        return self.number("sz") if self.fields["side"] == "B" else -self.number("sz")
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether the account's owner made this fill elsewhere."""
+        return self.fields.get("by") == "hand"
+
+    @property
+    def is_liquidation(self) -> bool:
+        return bool(self.fields.get("liquidation"))
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerAction:
+    """A request that the ledger knows to have a client order id."""
+
+    cloid: str
+    order_id: str
+    place: Place
+    is_buy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerOrder:
+    """One order: enough to see which entries belong to one intent."""
+
+    order_id: str
+    kind: str
+    deployment_id: str
+    signal_id: int | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFill:
+    """One recorded fill of a live account."""
+
+    fill_id: str
+    place: Place
+    signed_size: Decimal
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerPosition:
+    """One live position. Times are Unix milliseconds; `closed_ms` is None while it is held."""
+
+    position_id: str
+    place: Place
+    is_owned: bool
+    is_closed: bool
+    opened_ms: int
+    closed_ms: int | None
+    realised_pnl_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The ledger as SQL shows it, live accounts only; paper is counted apart."""
+
+    addresses: frozenset[str]
+    actions: tuple[LedgerAction, ...] = ()
+    orders: tuple[LedgerOrder, ...] = ()
+    fills: tuple[LedgerFill, ...] = ()
+    positions: tuple[LedgerPosition, ...] = ()
+    paper_positions: int = 0
+    paper_fills: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """The demo's five figures, each the worst seen after any venue event, and what stands behind them."""
+
+    venue_fills_without_order: int
+    orders_with_more_than_one_fill_set: int
+    seconds_owned_without_venue_stop_max: float
+    ledger_vs_venue_position_mismatch: Decimal
+    pnl_vs_venue_difference_usd: Decimal
+    findings: tuple[str, ...] = field(default=())
+    paper_positions: int = 0
+    paper_fills: int = 0
+    audited_to: datetime | None = None
+
+    @property
+    def are_clean(self) -> bool:
+        """Whether nothing was found: at most five seconds without a stop, and zero everywhere else."""
+        return (
+            self.venue_fills_without_order == 0
+            and self.orders_with_more_than_one_fill_set == 0
+            and self.seconds_owned_without_venue_stop_max <= LONGEST_UNPROTECTED_S
+            and self.ledger_vs_venue_position_mismatch == 0
+            and self.pnl_vs_venue_difference_usd == 0
+        )
+
+
+LONGEST_UNPROTECTED_S = 5.0

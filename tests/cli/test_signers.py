@@ -1,0 +1,113 @@
+"""`outcry signer …`: from a new address to a signer that signs, and to one that never does again."""
+
+import pytest
+
+from tests.cli.conftest import Outcry
+from tests.orders.workshop import LIVE, MASTER, PAPER_ACCOUNT, Workshop
+
+
+def test_a_new_signer_is_shown_by_its_address_and_what_to_do_with_it(
+    workshop: Workshop, outcry: Outcry, kms_key: str
+) -> None:
+    answer = outcry("signer", "create", LIVE)
+
+    (signer,) = outcry("signer", "show", LIVE, "--json").json["signers"]
+    assert answer.code == 0
+    assert (signer["status"], signer["slot"], signer["account_id"]) == ("CREATED", 1, LIVE)
+    assert signer["address"] in answer.out
+    assert f"The owner of {MASTER} approves {signer['address']} at hyperliquid (local)" in answer.out
+    assert f"outcry signer activate {signer['signer_id']}" in answer.out
+
+
+def test_no_key_is_ever_shown(workshop: Workshop, outcry: Outcry, kms_key: str) -> None:
+    outcry("signer", "create", LIVE)
+
+    (signer,) = outcry("signer", "show", "--json").json["signers"]
+
+    assert not {"sealed", "sealed_key", "wrapped_key", "seal_nonce"} & set(signer)
+
+
+def test_a_signer_is_activated_and_the_one_before_it_drains(
+    workshop: Workshop, outcry: Outcry, kms_key: str
+) -> None:
+    first = outcry("signer", "create", LIVE, "--json").json["signer_id"]
+    second = outcry("signer", "create", LIVE, "--slot", "2", "--json").json["signer_id"]
+    outcry("signer", "activate", first)
+
+    answer = outcry("signer", "activate", second, "--valid-until", "2027-01-01", "--json")
+
+    shown = {each["signer_id"]: each for each in outcry("signer", "show", "--json").json["signers"]}
+    assert {name: each["status"] for name, each in shown.items()} == {first: "DRAINING", second: "ACTIVE"}
+    assert shown[second]["valid_until"] == "2027-01-01T00:00:00+00:00"
+    assert answer.json["draining"] == [first]
+    assert f"{first} only finishes what it began" in answer.json["next"]
+
+
+def test_a_revoked_signer_never_comes_back(workshop: Workshop, outcry: Outcry, kms_key: str) -> None:
+    signer = outcry("signer", "create", LIVE, "--json").json["signer_id"]
+
+    declined = outcry("signer", "revoke", signer, typed="n\n")
+    revoked = outcry("signer", "revoke", signer, "--yes", "--json")
+    again = outcry("signer", "revoke", signer, "--yes")
+    activated = outcry("signer", "activate", signer)
+
+    assert declined.code == 2
+    assert revoked.json["changed"] is True
+    assert "was revoked before" in again.out
+    assert activated.code == 2
+    assert "only a CREATED signer can be activated" in activated.sentence
+
+
+def test_the_table_lists_every_signer(workshop: Workshop, outcry: Outcry, kms_key: str) -> None:
+    made = outcry("signer", "create", LIVE, "--json").json
+
+    text = outcry("signer", "show").out
+
+    assert made["signer_id"] in text
+    assert made["address"] in text
+    assert "CREATED" in text
+
+
+def test_no_signer_is_said_in_words(workshop: Workshop, outcry: Outcry) -> None:
+    assert (
+        outcry("signer", "show").out == "There is no signer. Make one with `outcry signer create ACCOUNT`.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("create", "nobody"), "account = 'nobody' cannot be used"),
+        (("create", PAPER_ACCOUNT), "a paper account trades without a signer"),
+        (("create", LIVE, "--slot", "3"), "slot = 3 cannot be used: use 1 or 2"),
+        (("show", "nobody"), "use one of: live-1, paper-1"),
+        (("activate", "nobody"), "only a CREATED signer can be activated"),
+        (("activate", "nobody", "--valid-until", "2020-01-01"), "name a day to come"),
+        (("revoke", "nobody", "--yes"), "there is none of that id"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    workshop: Workshop, outcry: Outcry, kms_key: str, arguments: tuple[str, ...], says: str
+) -> None:
+    answer = outcry("signer", *arguments)
+
+    assert answer.code == 2
+    assert says in answer.sentence
+
+
+def test_a_signer_needs_the_name_of_the_key_that_seals_it(workshop: Workshop, outcry: Outcry) -> None:
+    answer = outcry("signer", "create", LIVE)
+
+    assert answer.code == 2
+    assert "OUTCRY_SIGNING_KEY_ARN" in answer.sentence
+
+
+def test_a_kms_that_refuses_is_no_fault_of_the_input(
+    workshop: Workshop, outcry: Outcry, kms_key: str, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("OUTCRY_SIGNING_KEY_ARN", kms_key[:-1] + "x")
+
+    answer = outcry("signer", "create", LIVE)
+
+    assert answer.code == 1
+    assert "KMS cannot be used" in answer.sentence

@@ -1,0 +1,61 @@
+"""Runs every static check of `make check`, two at a time, and says of each what it found and how long it
+took.
+
+Promises: all of them run, whatever the first ones say; the exit code is 0 only if all passed. Changes no
+file.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TYPED = ["layers/core/outcry", "functions", "local", "tests", "tools"]
+LINT_IMPORTS = (
+    "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
+)
+
+# Slowest first, so that the rest fills the other core beside it.
+CHECKS = [
+    ("types: mypy --strict", ["-m", "mypy", "--strict", *TYPED]),
+    ("template: cfn-lint", ["-m", "cfnlint", "--non-zero-exit-code", "warning", "template.yaml"]),
+    ("imports between rooms: import-linter", ["-c", LINT_IMPORTS, "--no-logo"]),
+    (
+        "architecture: tests/architecture",
+        ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/architecture"],
+    ),
+    ("lint: ruff check", ["-m", "ruff", "check", "."]),
+    ("format: ruff format --check", ["-m", "ruff", "format", "--check", "--output-format", "concise", "."]),
+]
+
+
+def run(check: tuple[str, list[str]]) -> bool:
+    name, arguments = check
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'layers' / 'core'}{os.pathsep}{ROOT}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    passed = done.returncode == 0
+    said = "" if passed else f"\n{done.stdout.rstrip()}"
+    print(f"{'ok    ' if passed else 'FAILED'} {name} ({time.monotonic() - started:.1f} s){said}", flush=True)
+    return passed
+
+
+def main() -> int:
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        passed = list(pool.map(run, CHECKS))
+    print(f"check: {sum(passed)} of {len(CHECKS)} passed")
+    return 0 if all(passed) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
