@@ -84,10 +84,9 @@ def ask_first(question: str, *, yes: bool) -> None:
     """Go on only where the person agrees. The question goes to stderr, so that stdout stays what was asked for."""
     if yes:
         return
-    try:
-        agreed = typer.confirm(question, err=True)
-    except typer.Abort:
-        agreed = False
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    agreed = sys.stdin.readline().strip().lower() in {"y", "yes"}
     if not agreed:
         _end("nothing was changed: answer y, or give --yes", WRONG_INPUT)
 

@@ -36,7 +36,7 @@ def held_positions(tx: Transaction, *, network: str, account: str | None) -> lis
                coalesce(f.cash_usd, 0) as cash_usd, coalesce(f.fees_usd, 0) as fees_usd,
                coalesce(f.net_size, 0) as net_size,
                coalesce(g.funding_usd, 0) as funding_usd,
-               (select e.reason from orders e where e.position_id = p.position_id and e.kind = 'exit'
+               (select coalesce(e.reason, e.plan ->> 'reason') from orders e where e.position_id = p.position_id and e.kind = 'exit'
                    and e.finished_at is null limit 1) as closing_for
           from positions p
           left join marks m on m.market = p.market and m.venue = case p.venue when 'paper' then 'hyperliquid' else p.venue end
@@ -68,7 +68,8 @@ def orders(
     return tx.all(
         """
         select order_id, deployment_id, account_id, venue, network, market, cast(side as text) as side, kind, leg, sequence,
-               status, reason, detail, size, limit_price, trigger_price, leverage, filled_size, average_price, attempt,
+               status, detail, coalesce(reason, case kind when 'exit' then plan ->> 'reason' end) as reason,
+               size, limit_price, trigger_price, leverage, filled_size, average_price, attempt,
                position_id, signal_id, created_at, updated_at, finished_at, not_after, next_ring_at, quarantined_at, last_error
           from orders
          where (cast(:account as text) is null or account_id = cast(:account as text))

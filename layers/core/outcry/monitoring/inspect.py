@@ -209,10 +209,12 @@ class Inspector:
             for position in bare:
                 market = terms[position.market]
                 assert market is not None, "a held position names a listed market"
-                if position.position_id not in placing and position.stop_price is not None:
+                if position.position_id in placing:
+                    rings.append(Ring(str(placing[position.position_id]), position.trace_id))
+                elif position.stop_price is not None:
                     trigger = one.venue.fit_price(market, position.stop_price, up=position.side is Side.LONG)
                     rings.append(self._protect_again(tx, position, trigger, now))
-                elif position.stop_price is None:
+                else:
                     rings.append(self._close_bare(tx, position, now))
         return rings
 

@@ -114,17 +114,17 @@ def end_discovered(tx: Transaction, account_id: str, keys_shown: Sequence[str], 
     )
 
 
-def working_protections(tx: Transaction, position_ids: Sequence[UUID]) -> set[UUID]:
-    """Positions of which a stop is being placed right now."""
+def working_protections(tx: Transaction, position_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """The stop that is planned or being placed, by position."""
     rows = tx.all(
         """
-        select distinct position_id from orders
+        select position_id, order_id from orders
          where position_id = any(cast(:ids as uuid[])) and kind = 'protect' and leg = 'stop'
            and finished_at is null and status <> 'RESTING'
         """,
         ids=[str(position_id) for position_id in position_ids],
     )
-    return {row["position_id"] for row in rows}
+    return {row["position_id"]: row["order_id"] for row in rows}
 
 
 def beat(tx: Transaction, stage: str, *, now: datetime, detail: Mapping[str, Any]) -> None:

@@ -22,9 +22,10 @@ from outcry.orders.risk import Refusal
 from outcry.runtime.database import Transaction
 from outcry.runtime.leases import Claim
 from outcry.runtime.reasons import Reason
-from outcry.venues.port import Answer, Filled, Market, RefusalKind, Refused, Request, Resting, Venue
+from outcry.venues.port import Answer, Filled, Market, Outcome, RefusalKind, Refused, Request, Resting, Venue
 
 Guard = Callable[[Transaction], Refusal | None]
+Learn = Callable[[Transaction, Outcome], None]
 
 KINDS_WITH_CLOID = frozenset({ActionKind.PLACE})
 
@@ -48,7 +49,7 @@ class Barred:
 class Carrier:
     """Carries requests out for claimed orders."""
 
-    def __init__(self, desk: Desk, resolve: Callable[[Held, Action], Known]) -> None:
+    def __init__(self, desk: Desk, resolve: "Callable[[Held, Action, Learn | None], Known]") -> None:
         self._desk = desk
         self._resolve = resolve
 
@@ -62,8 +63,13 @@ class Carrier:
         kind: ActionKind,
         lasting: timedelta,
         guard: Guard | None = None,
+        learn: Learn | None = None,
     ) -> Known | Barred:
-        """Carry out the request of one attempt, from wherever it stands, and return what is known afterwards."""
+        """Carry out the request of one attempt, from wherever it stands, and return what is known afterwards.
+
+        `guard` may forbid the request in the transaction that would prepare it; `learn` is called in the transaction that
+        records a final answer, so that what follows from the answer is committed together with it.
+        """
         venue = self._desk.venue_of(held.order)
         signer = self._desk.signers.active(held.account)
         if signer is None:
@@ -81,7 +87,7 @@ class Carrier:
                 action = self._prepare(
                     tx, held, venue, request, market, signer, attempt, kind, now, expires_at
                 )
-        return self._continue(held, venue, signer, action)
+        return self._continue(held, venue, signer, action, learn)
 
     def _prepare(
         self,
@@ -111,43 +117,53 @@ class Carrier:
             now=now,
         )
 
-    def _continue(self, held: Held, venue: Venue, signer: LoadedSigner, action: Action) -> Known:
+    def _continue(
+        self, held: Held, venue: Venue, signer: LoadedSigner, action: Action, learn: Learn | None
+    ) -> Known:
         now = self._desk.clock.now()
         todo = take_over(action.status, is_expired=is_expired(action, now))
         if todo is Takeover.READ:
             return recorded(action)
         if todo is Takeover.RESOLVE:
-            return self._resolve(held, action)
+            return self._resolve(held, action, learn)
         if todo is Takeover.LET_EXPIRE:
             return self._let_expire(held, action, "it expired before it was sent")
         if todo is Takeover.SIGN and action.signer_address != signer.key.address:
             return self._let_expire(held, action, "its signer was replaced before it was signed")
-        return self._send(held, venue, signer, action)
+        return self._send(held, venue, signer, action, learn)
 
     def _let_expire(self, held: Held, action: Action, why: str) -> Void:
         with self._desk.database.transaction() as tx:
             store.move_action(tx, action, ActionStatus.EXPIRED, held=held.claim)
         return Void(why)
 
-    def _send(self, held: Held, venue: Venue, signer: LoadedSigner, action: Action) -> Known:
+    def _send(
+        self, held: Held, venue: Venue, signer: LoadedSigner, action: Action, learn: Learn | None
+    ) -> Known:
         now = self._desk.clock.now()
         signed = action.signed or venue.sign(
             action.payload, nonce=action.nonce, expires_at=action.expires_at, signer=signer.key
         )
         with self._desk.database.transaction() as tx:
             sent = store.move_action(
-                tx, action, ActionStatus.SENT, held=held.claim, signed=signed, sent_at=now, sends=action.sends + 1
+                tx,
+                action,
+                ActionStatus.SENT,
+                held=held.claim,
+                signed=signed,
+                sent_at=now,
+                sends=action.sends + 1,
             )
         answer = venue.send(signed, address=held.account.address)
-        known = record(self._desk, held, sent, answer)
+        known = record(self._desk, held, sent, answer, learn)
         if known.status is ActionStatus.UNKNOWN:
-            return self._resolve(held, known)
+            return self._resolve(held, known, learn)
         if known.status is ActionStatus.SIGNED:
             return answer.outcome
         return recorded(known)
 
 
-def record(desk: Desk, held: Held, action: Action, answer: Answer) -> Action:
+def record(desk: Desk, held: Held, action: Action, answer: Answer, learn: Learn | None) -> Action:
     """Commit what the venue answered to an action that is SENT or UNKNOWN, and return the action as it stands then."""
     outcome = answer.outcome
     to = status_after(outcome)
@@ -173,4 +189,7 @@ def record(desk: Desk, held: Held, action: Action, answer: Answer) -> Action:
     elif isinstance(outcome, Refused):
         fields["refusal"] = outcome.text
     with desk.database.transaction() as tx:
-        return store.move_action(tx, action, to, held=held.claim, **fields)
+        known = store.move_action(tx, action, to, held=held.claim, **fields)
+        if learn is not None and to in {ActionStatus.ACKED, ActionStatus.REFUSED}:
+            learn(tx, outcome)
+    return known

@@ -15,7 +15,7 @@ from outcry.orders.approval import PASSING, Approver, standing
 from outcry.orders.carry import Barred, Carrier, Held
 from outcry.orders.fills import FillCollector
 from outcry.orders.lifecycle import client_order_id
-from outcry.orders.model import ActionKind, Order, OrderStatus
+from outcry.orders.model import ActionKind, Order, OrderKind, OrderStatus
 from outcry.orders.outcomes import Known, Void
 from outcry.orders.pages import page_signer, page_unknown
 from outcry.orders.plan_protection import plan_first_protections
@@ -33,6 +33,7 @@ from outcry.venues.port import (
     Filled,
     Market,
     NotSent,
+    Outcome,
     Place,
     RefusalKind,
     Refused,
@@ -96,6 +97,7 @@ class EntryStep:
     def _place(self, held: Held, market: Market) -> Next:
         order = held.order
         assert order.size is not None and order.limit_price is not None
+        planned: list[UUID] = []
         known = self._carrier.carry(
             held,
             Place(
@@ -111,8 +113,9 @@ class EntryStep:
             kind=ActionKind.PLACE,
             lasting=ENTRY_LIVES,
             guard=lambda tx: self._begin_work(tx, held),
+            learn=lambda tx, outcome: self._open(tx, held, market, outcome, planned),
         )
-        return self._learn(held, market, known)
+        return self._learn(held, market, known, planned)
 
     def _still_allowed(self, tx: Transaction, order: Order) -> Refusal | None:
         return standing(tx, order, EntryPlan.from_json(order.plan), self._desk.clock.now())
@@ -123,10 +126,10 @@ class EntryStep:
             store.move(tx, held.order, OrderStatus.WORKING, held=held.claim, now=self._desk.clock.now())
         return refusal
 
-    def _learn(self, held: Held, market: Market, known: Known | Barred) -> Next:
+    def _learn(self, held: Held, market: Market, known: Known | Barred, planned: list[UUID]) -> Next:
         match known:
             case Filled():
-                return self._filled(held, market, known)
+                return self._filled(held, market, known, planned)
             case Barred():
                 return self._withdraw(held, known.refusal.reason, known.refusal.detail)
             case Refused():
@@ -142,28 +145,40 @@ class EntryStep:
                 self._mark_unknown(held)
                 return again(2)
 
-    def _filled(self, held: Held, market: Market, filled: Filled) -> Next:
-        """Book what was acknowledged, plan the protections at once, place them, and only then read the fill feed."""
+    def _open(
+        self, tx: Transaction, held: Held, market: Market, outcome: Outcome, planned: list[UUID]
+    ) -> None:
+        """Book what was acknowledged and plan its protections, in the transaction that records the answer."""
         order = held.order
-        assert order.position_id is not None
+        assert order.position_id is not None and order.leverage is not None
+        if not isinstance(outcome, Filled):
+            return
+        position = positions_store.load(tx, order.position_id, lock=True)
+        assert position is not None
+        if position.status is not PositionStatus.OPENING:
+            return
         now = self._desk.clock.now()
-        venue = self._desk.venue_of(order)
-        with self._desk.database.transaction() as tx:
-            position = positions_store.load(tx, order.position_id, lock=True)
-            assert position is not None
-            planned: list[UUID] = []
-            if position.status is PositionStatus.OPENING:
-                assert order.leverage is not None
-                planned = plan_first_protections(
-                    tx,
-                    position,
-                    filled,
-                    market=market,
-                    venue=venue,
-                    leverage=order.leverage,
-                    now=now,
-                    protect_by=now + PROTECT_DEADLINE,
-                )
+        planned += plan_first_protections(
+            tx,
+            position,
+            outcome,
+            market=market,
+            venue=self._desk.venue_of(order),
+            leverage=order.leverage,
+            now=now,
+            protect_by=now + PROTECT_DEADLINE,
+        )
+
+    def _filled(self, held: Held, market: Market, filled: Filled, planned: list[UUID]) -> Next:
+        """Place the protections at once, and only then read the fill feed."""
+        if not planned:  # somebody else learned of the fill: what was planned then is unfinished, or done
+            assert held.order.position_id is not None
+            with self._desk.database.transaction() as tx:
+                self._open(tx, held, market, filled, planned)
+                waiting = store.of_position(tx, held.order.position_id, (OrderKind.PROTECT,), unfinished=True)
+            planned = planned or [
+                order.order_id for order in waiting if order.status is not OrderStatus.RESTING
+            ]
         return follow(*planned, then=self._finalise)
 
     def _finalise(self, held: Held) -> Next:

@@ -25,12 +25,12 @@ from outcry.orders.ports import Desk
 from outcry.orders.progress import Next
 from outcry.orders.protect import ProtectStep
 from outcry.orders.resolve import Resolver
-from outcry.runtime.errors import BugError, InfrastructureError
 from outcry.runtime.leases import ORDERS, claim, quarantine, release
 from outcry.runtime.observability import logger
 from outcry.runtime.queues import Queue, Ring
 
 CLAIM_MARGIN = timedelta(seconds=5)
+AFTER_AN_ERROR_S = 30
 MOST_STEPS = 40  # of one invocation; whatever is left is rung again
 
 
@@ -85,8 +85,10 @@ class Executor:
         waits_s: int | None = None
         try:
             waits_s = self._work(held, deadline, budget)
-        except (InfrastructureError, BugError) as error:
-            self._give_back(held, 10, type(error).__name__)
+        except Exception as error:
+            self._give_back(
+                held, AFTER_AN_ERROR_S, type(error).__name__
+            )  # the queue delivers again; the sweep is the net
             raise
         self._give_back(held, waits_s, None)
 
@@ -146,7 +148,7 @@ class Executor:
             logger.warning(
                 "A claim lapsed before its order was given back", extra={"order_id": str(held.order.order_id)}
             )
-        elif waits_s is not None and not ended:
+        elif waits_s is not None and not ended and error is None:
             self._ring(held, waits_s)
 
     def _ring(self, held: Held, delay_s: int) -> None:

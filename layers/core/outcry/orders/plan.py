@@ -63,7 +63,9 @@ class LedgerPlanner:
         now: datetime,
         trace_id: str,
     ) -> tuple[list[Planned], Reason | None]:
-        for entry in plan_store.planned_on_calls_of(tx, agent_id=agent_id, author_id=author_id, market=market, side=side):
+        for entry in plan_store.planned_on_calls_of(
+            tx, agent_id=agent_id, author_id=author_id, market=market, side=side
+        ):
             store.finish_unclaimed(tx, entry, OrderStatus.CANCELLED, now=now, reason=Reason.CLOSE_CALL.value)
         held = plan_store.entered_on_calls_of(
             tx, agent_id=agent_id, author_id=author_id, market=market, side=side

@@ -32,7 +32,9 @@ def entered_on_calls_of(
     return [position for position in found if position is not None]
 
 
-def planned_on_calls_of(tx: Transaction, *, agent_id: str, author_id: int, market: str, side: Side) -> list[UUID]:
+def planned_on_calls_of(
+    tx: Transaction, *, agent_id: str, author_id: int, market: str, side: Side
+) -> list[UUID]:
     """The agent's entries on calls of this author that are planned and take no place yet."""
     rows = tx.all(
         """

@@ -14,7 +14,7 @@ from uuid import UUID
 from outcry.orders import store
 from outcry.orders.carry import Barred, Carrier, Held
 from outcry.orders.lifecycle import client_order_id
-from outcry.orders.model import STOP_LEG, ActionKind, OrderStatus
+from outcry.orders.model import STOP_LEG, ActionKind, Order, OrderStatus
 from outcry.orders.outcomes import Known, Void
 from outcry.orders.pages import page_signer, page_unknown, page_unprotected
 from outcry.orders.plan import plan_cancel, plan_exit
@@ -32,6 +32,7 @@ from outcry.venues.port import (
     Market,
     NotSent,
     OrderState,
+    Outcome,
     Place,
     RefusalKind,
     Refused,
@@ -68,6 +69,7 @@ class ProtectStep:
         venue = self._desk.venue_of(order)
         market = self._desk.market(venue, order.market)
         assert market is not None, "a held position names a listed market"
+        replaced: list[UUID] = []
         known = self._carrier.carry(
             held,
             self._request(held, venue, market),
@@ -78,9 +80,10 @@ class ProtectStep:
             guard=lambda tx: store.move(
                 tx, order, OrderStatus.WORKING, held=held.claim, now=self._desk.clock.now()
             ),
+            learn=lambda tx, outcome: self._rest(tx, held, outcome, replaced),
         )
         assert not isinstance(known, Barred), "a protection is never barred"
-        return self._learn(held, position, known)
+        return self._learn(held, position, known, replaced)
 
     def _request(self, held: Held, venue: Venue, market: Market) -> Place:
         order = held.order
@@ -98,10 +101,10 @@ class ProtectStep:
             trigger=None if crossed else Trigger(TriggerKind(order.plan["trigger"]), order.trigger_price),
         )
 
-    def _learn(self, held: Held, position: Position, known: Known) -> Next:
+    def _learn(self, held: Held, position: Position, known: Known, replaced: list[UUID]) -> Next:
         match known:
             case Resting():
-                return self._rests(held, position)
+                return self._rests(held, known, replaced)
             case Filled():
                 return self._end(held, OrderStatus.TRIGGERED, Reason(held.order.plan["reason"]))
             case Refused():
@@ -114,41 +117,60 @@ class ProtectStep:
             case Done():
                 raise AssertionError("a placement is never answered with a plain done")
 
-    def _rests(self, held: Held, position: Position) -> Next:
+    def _rest(self, tx: Transaction, held: Held, outcome: Outcome, replaced: list[UUID]) -> None:
+        """Note that it rests, in the transaction that records the answer; a nearer stop has the older ones taken off."""
         order = held.order
+        if not isinstance(outcome, Resting):
+            return
+        assert order.position_id is not None
         now = self._desk.clock.now()
-        replaced: list[UUID | None] = []
+        store.move(tx, order, OrderStatus.RESTING, held=held.claim, now=now, next_ring_at=None)
+        position = positions_store.load(tx, order.position_id, lock=True)
+        assert position is not None
+        if order.leg != STOP_LEG or position.status in GONE:
+            return
+        status = PositionStatus.OPEN if position.status is PositionStatus.UNMANAGED else position.status
+        positions_store.update(
+            tx,
+            position.position_id,
+            now=now,
+            protected_at=now,
+            stop_price=order.trigger_price,
+            protect_by=None,
+            status=status.value,
+        )
+        for older in store.of_position(tx, position.position_id, (order.kind,), unfinished=True):
+            if (
+                older.leg == STOP_LEG
+                and older.sequence < order.sequence
+                and older.status is OrderStatus.RESTING
+            ):
+                replaced += self._plan_cancel(tx, position, older)
+
+    def _plan_cancel(self, tx: Transaction, position: Position, target: Order) -> list[UUID]:
+        cancel = plan_cancel(
+            tx,
+            position,
+            target.order_id,
+            cloid=client_order_id(target.order_id, target.attempt),
+            now=self._desk.clock.now(),
+            trace_id=target.trace_id,
+            reason=Reason.NO_LONGER_NEEDED,
+        )
+        return [] if cancel is None else [cancel]
+
+    def _rests(self, held: Held, resting: Resting, replaced: list[UUID]) -> Next:
+        order = held.order
+        assert order.position_id is not None
         with self._desk.database.transaction() as tx:
-            store.move(tx, order, OrderStatus.RESTING, held=held.claim, now=now, next_ring_at=None)
-            current = positions_store.load(tx, position.position_id, lock=True)
-            assert current is not None
-            if order.leg == STOP_LEG and current.status not in GONE:
-                positions_store.update(
-                    tx,
-                    position.position_id,
-                    now=now,
-                    protected_at=now,
-                    stop_price=order.trigger_price,
-                    protect_by=None,
-                )
-                replaced = [
-                    plan_cancel(
-                        tx,
-                        current,
-                        older.order_id,
-                        cloid=client_order_id(older.order_id, older.attempt),
-                        now=now,
-                        trace_id=order.trace_id,
-                        reason=Reason.NO_LONGER_NEEDED,
-                    )
-                    for older in store.of_position(tx, position.position_id, (order.kind,), unfinished=True)
-                    if older.leg == STOP_LEG
-                    and older.sequence < order.sequence
-                    and older.status is OrderStatus.RESTING
-                ]
-        if current.status in GONE:
+            fresh = store.load(tx, order.order_id)
+            if fresh is not None and fresh.status is not OrderStatus.RESTING:
+                self._rest(tx, held, resting, replaced)
+            position = positions_store.load(tx, order.position_id)
+        assert position is not None
+        if position.status in GONE:
             return again(1)  # it came to rest after the position was gone: look at it again and take it off
-        return follow(*[cancel for cancel in replaced if cancel is not None])
+        return follow(*replaced)
 
     def _refused(self, held: Held, position: Position, refused: Refused) -> Next:
         now = self._desk.clock.now()
@@ -234,11 +256,10 @@ class ProtectStep:
         venue = self._desk.venue_of(order)
         report = venue.order(held.account.address, client_order_id(order.order_id, order.attempt))
         if report is None:
-            return (
-                again(5)
-                if position.status not in GONE
-                else self._end(held, OrderStatus.CANCELLED, Reason.NO_LONGER_NEEDED)
-            )
+            cloid = client_order_id(order.order_id, order.attempt)
+            if any(resting.cloid == cloid for resting in venue.open_orders(held.account.address)):
+                return again(5)
+            return self._end(held, OrderStatus.CANCELLED, Reason.NO_LONGER_NEEDED)
         if report.state is OrderState.OPEN:
             if position.status not in GONE:
                 return done()
@@ -249,16 +270,8 @@ class ProtectStep:
 
     def _take_off(self, held: Held, position: Position) -> Next:
         with self._desk.database.transaction() as tx:
-            cancel = plan_cancel(
-                tx,
-                position,
-                held.order.order_id,
-                cloid=client_order_id(held.order.order_id, held.order.attempt),
-                now=self._desk.clock.now(),
-                trace_id=held.order.trace_id,
-                reason=Reason.NO_LONGER_NEEDED,
-            )
-        return Next(follow=() if cancel is None else (cancel,), again_s=3)
+            cancels = self._plan_cancel(tx, position, held.order)
+        return Next(follow=tuple(cancels), again_s=3)
 
     def _end(self, held: Held, to: OrderStatus, reason: Reason) -> Next:
         with self._desk.database.transaction() as tx:

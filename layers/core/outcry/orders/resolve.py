@@ -14,7 +14,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from outcry.orders import store
-from outcry.orders.carry import Held, record
+from outcry.orders.carry import Held, Learn, record
 from outcry.orders.lifecycle import is_expired
 from outcry.orders.model import Action, ActionKind, ActionStatus
 from outcry.orders.outcomes import Known, Void, from_report, recorded
@@ -33,12 +33,12 @@ class Resolver:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    def __call__(self, held: Held, action: Action) -> Known:
+    def __call__(self, held: Held, action: Action, learn: Learn | None = None) -> Known:
         """What is known now; `Ambiguous` where it has to be asked again later."""
         venue = self._desk.venue_of(held.order)
         if action.status is ActionStatus.SENT:
             action = self._admit_doubt(held, action)
-        again = self._repeat(held, venue, action)
+        again = self._repeat(held, venue, action, learn)
         if again is not None:
             return again
         if action.kind is not ActionKind.PLACE:
@@ -47,7 +47,7 @@ class Resolver:
             if wait_s:
                 self._desk.pause(wait_s)
             try:
-                known = self._ask(held, venue, action)
+                known = self._ask(held, venue, action, learn)
             except VenueUnreachable as error:
                 logger.warning("A question to the venue was not answered", extra={"venue": venue.name})
                 return Ambiguous(str(error))
@@ -59,7 +59,7 @@ class Resolver:
         with self._desk.database.transaction() as tx:
             return store.move_action(tx, action, ActionStatus.UNKNOWN, held=held.claim)
 
-    def _repeat(self, held: Held, venue: Venue, action: Action) -> Known | None:
+    def _repeat(self, held: Held, venue: Venue, action: Action, learn: Learn | None) -> Known | None:
         now = self._desk.clock.now()
         if is_expired(action, now):
             return None
@@ -67,10 +67,10 @@ class Resolver:
         with self._desk.database.transaction() as tx:
             store.count_send(tx, action, now=now)
         answer = venue.send(action.signed, address=held.account.address)
-        known = record(self._desk, held, action, answer)
+        known = record(self._desk, held, action, answer, learn)
         return None if known.status is ActionStatus.UNKNOWN else recorded(known)
 
-    def _ask(self, held: Held, venue: Venue, action: Action) -> Known | None:
+    def _ask(self, held: Held, venue: Venue, action: Action, learn: Learn | None) -> Known | None:
         assert action.cloid is not None
         report = venue.order(held.account.address, action.cloid)
         listed = [
@@ -82,15 +82,15 @@ class Resolver:
         price = sum((fill.size * fill.price for fill in listed), Decimal(0)) / size if size else None
         if report is not None:
             known = from_report(report, size, price)
-            return None if known is None else self._settle(held, action, known)
+            return None if known is None else self._settle(held, action, known, learn)
         if size == 0 and self._is_long_expired(action):
             return self._void(held, action, "it expired, the venue does not know it, and nothing was filled")
         return None
 
-    def _settle(self, held: Held, action: Action, known: Known) -> Known:
+    def _settle(self, held: Held, action: Action, known: Known, learn: Learn | None) -> Known:
         assert not isinstance(known, Void)
         outcome: Outcome = known
-        return recorded(record(self._desk, held, action, Answer(outcome, None)))
+        return recorded(record(self._desk, held, action, Answer(outcome, None), learn))
 
     def _give_up_if_expired(self, held: Held, action: Action) -> Known:
         if self._is_long_expired(action):

@@ -119,20 +119,24 @@ def redrive(tx: Transaction, what: Claimable, keys: Sequence[Any], *, now: datet
 def due(
     tx: Transaction, what: Claimable, *, now: datetime, where: str = "true", first: str = "next_ring_at"
 ) -> list[Any]:
-    """The keys of rows that wait for work, at most 500, each pushed back so that the next sweep rings it later.
+    """The keys of rows that wait for work, at most 500, in order, each pushed back so that the next sweep rings it later.
 
     `where` and `first` are fragments of the caller's own SQL (a condition and an ordering), never input.
     """
     rows = tx.all(
         f"""
-        update {what.table} set next_ring_at = cast(:now as timestamptz) + make_interval(
-                   secs => least({LONGEST_BACKOFF_S}, {FIRST_BACKOFF_S} * power(2, least(attempts, 10))))
-         where {what.key} in (
-               select {what.key} from {what.table}
+        with chosen as (
+               select {what.key} as chosen_key from {what.table}
                 where next_ring_at <= :now and quarantined_at is null
                   and (claimed_until is null or claimed_until <= :now) and {where}
-                order by {first} limit {MAX_RINGS_PER_SWEEP} for update skip locked)
-        returning {what.key} as key
+                order by {first} limit {MAX_RINGS_PER_SWEEP} for update skip locked),
+             placed as (select chosen_key, row_number() over () as place from chosen),
+             pushed as (
+               update {what.table} set next_ring_at = cast(:now as timestamptz) + make_interval(
+                          secs => least({LONGEST_BACKOFF_S}, {FIRST_BACKOFF_S} * power(2, least(attempts, 10))))
+                 from placed where {what.key} = chosen_key
+               returning {what.key} as key, place)
+        select key from pushed order by place
         """,
         now=now,
     )
