@@ -25,6 +25,9 @@ from outcry.runtime.clock import from_milliseconds
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 LEAD = timedelta(seconds=90)  # the functions are at work this long before the first line
 TAIL = timedelta(seconds=120)  # and this long after the last one, so that what it set off comes to its end
+_PRICE_LINE = (
+    'write one object a line, in order of time: {"at": "…T14:00:00Z", "market": "BTC", "mark": "60000"}'
+)
 _PULSE_EVERY = timedelta(seconds=10)
 _PULSE_FRAC = Decimal("0.0005")
 
@@ -85,8 +88,8 @@ def _prices(path: Path, venue: VenueConfig) -> list[PriceEvent]:
     try:
         found = list(read_prices(path, names))
     except PriceFileError as error:
-        fix = f": the local venue lists {', '.join(names)}" if "unknown market" in str(error) else ""
-        raise InputProblem(f"{error}{fix}") from None
+        fix = f"the local venue lists {', '.join(names)}" if "unknown market" in str(error) else _PRICE_LINE
+        raise InputProblem(f"{str(error).replace(': : ', ': ')}: {fix}") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise InputProblem(

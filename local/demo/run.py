@@ -18,10 +18,11 @@ from local.audit.model import Checks
 from local.audit.store import read_journal, read_ledger
 from local.demo.inputs import TAIL, InputProblem, Inputs, read_inputs
 from local.demo.options import Options, read_options
+from local.demo.report import as_object
 from local.demo.show import Show, choose, stream_for
 from local.demo.stage import Stage, set_up
 from local.demo.store import Story, read_story
-from local.demo.story import Teller, as_object
+from local.demo.story import Teller
 from local.demo.summary import lines_of
 from local.dispatcher.cloudformation import TemplateError
 from local.dispatcher.dispatcher import FunctionError
@@ -29,6 +30,7 @@ from local.processes import NotStarted
 from outcry.runtime.clock import to_milliseconds
 
 LONGEST_RUN_S = 82.0  # of the 90 s; what is left is for the audit and for taking everything down
+WATCHED_RUN_S = 60.0  # where a person watches, the replay is not faster than they can follow
 _LOOK_EVERY_S = 0.4
 
 
@@ -85,6 +87,8 @@ def _replay(stage: Stage, show: Show, begin: datetime, end: datetime, began_s: f
     teller = Teller()
     looked_s = 0.0
     while stage.dispatcher.step(end):
+        if show.is_watched and not stage.pool.is_busy:
+            _pace(stage, begin, end, began_s)
         now_s = time.monotonic()
         if now_s - looked_s >= _LOOK_EVERY_S:
             looked_s = now_s
@@ -93,6 +97,14 @@ def _replay(stage: Stage, show: Show, begin: datetime, end: datetime, began_s: f
             break
     _tell(stage, show, teller, begin, end)
     return min(stage.clock.now(), end)
+
+
+def _pace(stage: Stage, begin: datetime, end: datetime, began_s: float) -> None:
+    """Wait where the run is ahead of what a person can follow; time flows meanwhile, and nothing is missed."""
+    done = (stage.clock.now() - begin) / (end - begin)
+    ahead_s = done * WATCHED_RUN_S - (time.monotonic() - began_s)
+    if ahead_s > 0:
+        time.sleep(min(ahead_s, _LOOK_EVERY_S))
 
 
 def _tell(stage: Stage, show: Show, teller: Teller, begin: datetime, end: datetime) -> Story:

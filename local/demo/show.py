@@ -29,7 +29,10 @@ _FEWEST_EVENTS = 6
 
 
 class Show(Protocol):
-    """What the run tells its watcher."""
+    """What the run tells its watcher. `is_watched`: a person follows it on a screen."""
+
+    @property
+    def is_watched(self) -> bool: ...
 
     def progress(self, what: str) -> None:
         """A step of set-up begins."""
@@ -54,6 +57,8 @@ class Show(Protocol):
 
 class PlainShow:
     """One line an event."""
+
+    is_watched = False
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -82,6 +87,8 @@ class PlainShow:
 
 class LiveShow:
     """A screen that is redrawn four times a second: time, events, positions, equity."""
+
+    is_watched = True
 
     def __init__(self, stream: TextIO) -> None:
         self._console = Console(file=stream)

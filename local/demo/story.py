@@ -1,15 +1,11 @@
-"""What happened, told: one sentence an event, and the one JSON object of a run. Pure.
+"""What happened, told: one sentence an event, each event once. Pure."""
 
-Prices, sizes and money are strings in the JSON object, as they are decimals; nothing is rounded on the way.
-"""
-
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from local.audit.model import Checks
 from local.demo.store import Story
 from outcry.runtime.database import Row
 from outcry.runtime.reasons import Reason
@@ -85,10 +81,10 @@ def _order(row: Row) -> Line | None:
     if status == "SKIPPED":
         return Line(row["updated_at"], "order", f"{what} skipped: {_why(row['reason'])}", "yellow")
     if kind == "protect" and status == "RESTING":
-        said = f"{what} rests at {_plain(row['trigger_price'])} for {_plain(row['size'])}"
+        said = f"{what} rests at {plain(row['trigger_price'])} for {plain(row['size'])}"
         return Line(row["updated_at"], "order", said, "blue")
     if status in {"FILLED", "PARTIAL_DONE", "TRIGGERED"} and row["average_price"] is not None:
-        said = f"{what} filled {_plain(row['filled_size'])} at {_plain(row['average_price'])}"
+        said = f"{what} filled {plain(row['filled_size'])} at {plain(row['average_price'])}"
         return Line(row["updated_at"], "order", said, "bright_green")
     if status in {"REJECTED", "EXPIRED", "UNKNOWN"}:
         return Line(row["updated_at"], "order", f"{what} {status.lower()}: {_why(row['reason'])}", "red")
@@ -98,21 +94,21 @@ def _order(row: Row) -> Line | None:
 def _position(row: Row) -> Line | None:
     what = f"{row['deployment_id'] or row['account_id']}: {row['side']} {row['market']}"
     if row["status"] == "OPEN" and row["opened_at"] is not None:
-        said = f"{what} open at {_plain(row['entry_price'])}, stop {_plain(row['stop_price'])}"
+        said = f"{what} open at {plain(row['entry_price'])}, stop {plain(row['stop_price'])}"
         return Line(row["opened_at"], "position", said, "bold")
     if row["status"] == "CLOSED" and row["closed_at"] is not None:
         earned = row["realised_pnl_usd"]
         style = "bold green" if earned is not None and earned >= 0 else "bold red"
         said = (
-            f"{what} closed at {_plain(row['exit_price'])} with {_money(earned)}: {_why(row['exit_reason'])}"
+            f"{what} closed at {plain(row['exit_price'])} with {_money(earned)}: {_why(row['exit_reason'])}"
         )
         return Line(row["closed_at"], "position", said, style)
     return None
 
 
 def _levels(row: Row) -> str:
-    parts = [f"stop {_plain(row['stop'])}"] if row["stop"] is not None else []
-    parts += [f"targets {', '.join(_plain(target) for target in row['targets'])}"] if row["targets"] else []
+    parts = [f"stop {plain(row['stop'])}"] if row["stop"] is not None else []
+    parts += [f"targets {', '.join(plain(target) for target in row['targets'])}"] if row["targets"] else []
     return f", {', '.join(parts)}" if parts else ""
 
 
@@ -128,7 +124,8 @@ def _short(text: str) -> str:
     return plain if len(plain) <= _LONGEST_TEXT else plain[: _LONGEST_TEXT - 1] + "…"
 
 
-def _plain(number: Decimal | None) -> str:
+def plain(number: Decimal | None) -> str:
+    """The number as people write it, without trailing zeros."""
     if number is None:
         return "-"
     text = f"{number:f}"
@@ -137,110 +134,3 @@ def _plain(number: Decimal | None) -> str:
 
 def _money(number: Decimal | None) -> str:
     return "unknown PnL" if number is None else f"{number:+.2f} USD"
-
-
-# ─── the one object ───────────────────────────────────────────────────────────────────────────────────────────
-
-
-def as_object(story: Story, checks: Checks, elapsed_s: float) -> dict[str, Any]:
-    """What `--json` prints."""
-    return {
-        "posts": [
-            {
-                "id": str(row["post_id"]),
-                "author_username": row["username"],
-                "created_at": row["created_at"].isoformat(),
-                "status": row["status"],
-                "reason": row["reason"],
-            }
-            for row in story.posts
-        ],
-        "calls": [
-            {
-                "post_id": str(row["post_id"]),
-                "token": row["token"],
-                "side": row["side"],
-                "action": row["action"],
-                "conviction": float(row["conviction"]),
-            }
-            for row in story.calls
-        ],
-        "signals": [
-            {
-                "post_ids": [str(post_id) for post_id in row["post_ids"]],
-                "agent": row["agent_id"],
-                "market": row["market"] or row["token"],
-                "side": row["side"],
-                "status": row["status"],
-                "reason": row["reason"],
-            }
-            for row in story.signals
-        ],
-        "orders": [
-            {
-                "id": str(row["order_id"]),
-                "deployment": row["deployment_id"],
-                **_fields(row, "kind", "market", "side", "leg", "status", "reason"),
-            }
-            for row in story.orders
-        ],
-        "fills": [
-            {
-                "id": row["fill_id"],
-                "order": None if row["order_id"] is None else str(row["order_id"]),
-                "deployment": row["deployment_id"],
-                "venue": row["venue"],
-                "market": row["market"],
-                "side": "BUY" if row["is_buy"] else "SELL",
-                "price": _plain(row["price"]),
-                "size": _plain(row["size"]),
-                "fee_usd": str(row["fee_usd"]),
-                "at": row["filled_at"].isoformat(),
-            }
-            for row in story.fills
-        ],
-        "positions": [
-            {
-                "deployment": row["deployment_id"],
-                **_fields(row, "market", "side", "status", "exit_reason"),
-                **{name: _text(row[name]) for name in ("entry_price", "exit_price", "realised_pnl_usd")},
-            }
-            for row in story.positions
-        ],
-        "checks": {
-            "venue_fills_without_order": checks.venue_fills_without_order,
-            "orders_with_more_than_one_fill_set": checks.orders_with_more_than_one_fill_set,
-            "seconds_owned_without_venue_stop_max": checks.seconds_owned_without_venue_stop_max,
-            "ledger_vs_venue_position_mismatch": _number(checks.ledger_vs_venue_position_mismatch),
-            "pnl_vs_venue_difference_usd": str(checks.pnl_vs_venue_difference_usd),
-        },
-        "elapsed_s": round(elapsed_s, 1),
-    }
-
-
-def _fields(row: Row, *names: str) -> dict[str, Any]:
-    return {name: row[name] for name in names}
-
-
-def _text(number: Decimal | None) -> str | None:
-    return None if number is None else _plain(number)
-
-
-def _number(size: Decimal) -> int | float:
-    """A size as a number of JSON: zero is 0, so that it can be compared with zero."""
-    return int(size) if size == size.to_integral_value() else float(size)
-
-
-def skip_reasons(story: Story) -> list[str]:
-    """The different reasons for which something was not done."""
-    rows: Iterable[Row] = [*story.signals, *(row for row in story.orders if row["status"] == "SKIPPED")]
-    return sorted({str(row["reason"]) for row in rows if row["status"] == "SKIPPED"})
-
-
-def exit_reasons(story: Story) -> dict[str, int]:
-    """How many positions were closed, by why."""
-    found: dict[str, int] = {}
-    for row in story.positions:
-        if row["status"] == "CLOSED":
-            found[str(row["exit_reason"])] = found.get(str(row["exit_reason"]), 0) + 1
-    return found

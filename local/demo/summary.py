@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from local.audit.model import LONGEST_UNPROTECTED_S, Checks
+from local.demo.report import exit_reasons, skip_reasons
 from local.demo.store import Story
-from local.demo.story import exit_reasons, skip_reasons
 from local.dispatcher.dispatcher import Tally
+from outcry.runtime.database import Row
 
 
 def lines_of(
@@ -30,9 +31,20 @@ def lines_of(
         still = [f"{row['side']} {row['market']}" for row in rows if row["closed_at"] is None]
         left = f"; left open with their stops: {', '.join(still)}" if still else ""
         yield f"{name}: {len(rows)} positions, {sum(done):+.2f} USD realised{left}"
+    for row in story.positions:
+        yield f"  {_position(row)}"
     if tally.failures:
         yield f"{len(tally.failures)} runs failed and were repeated, the first: {tally.failures[0].error}"
     yield from audit_lines(checks)
+
+
+def _position(row: Row) -> str:
+    name = row["deployment_id"] or row["account_id"]
+    prices = " to ".join(
+        f"{price.normalize():f}" for price in (row["entry_price"], row["exit_price"]) if price is not None
+    )
+    earned = "" if row["realised_pnl_usd"] is None else f" {row['realised_pnl_usd']:+9.2f} USD"
+    return f"{name:<16} {row['side']:<5} {row['market']:<9} {prices:<22}{earned} {row['exit_reason'] or row['status']}"
 
 
 def audit_lines(checks: Checks) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """`outcry pause`, `resume`, `flatten`, `halt`: what they set, say, ask and refuse."""
 
+import getpass
+
 import pytest
 
 from outcry.controls.gate import standing_controls
@@ -70,7 +72,7 @@ def test_what_cannot_be_undone_is_not_done_without_a_yes(
 
     assert answer.code == 2
     assert answer.out == ""
-    assert "1 position" in answer.err
+    assert "1 position" in answer.err.split("[y/N]")[0]
     assert "nothing was changed: answer y, or give --yes" in answer.err
     assert standing(workshop) == []
 
@@ -133,3 +135,16 @@ def test_a_reason_cannot_be_left_out(outcry: Outcry) -> None:
 
     assert answer.code == 2
     assert "--reason" in answer.err
+
+
+def test_who_acts_must_be_known(workshop: Workshop, outcry: Outcry, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise OSError("no such user")
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+
+    answer = outcry("pause", "--reason", "news")
+
+    assert answer.code == 2
+    assert "say who you are: this machine does not know" in answer.sentence
+    assert standing(workshop) == []

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from outcry.agents import roster
 from outcry.runtime.database import Database
 from tests.cli.conftest import Outcry
@@ -23,12 +25,7 @@ def test_a_good_file_is_said_to_be_good_and_changes_nothing(
     assert deployments(database) == []
 
 
-def test_checking_needs_no_database(
-    outcry: Outcry, environment: object, desk_file: Path, monkeypatch: object
-) -> None:
-    import pytest
-
-    assert isinstance(environment, pytest.MonkeyPatch)
+def test_checking_needs_no_database(outcry: Outcry, environment: pytest.MonkeyPatch, desk_file: Path) -> None:
     environment.delenv("OUTCRY_DATABASE_URL")
     environment.delenv("OUTCRY_NETWORK")
 
@@ -129,3 +126,28 @@ def test_a_file_that_is_no_text_is_one_sentence(outcry: Outcry, tmp_path: Path) 
 
     assert answer.code == 2
     assert "it is not UTF-8 text" in answer.sentence
+
+
+def test_an_author_that_nobody_follows_any_more_is_said_to_be_removed(
+    outcry: Outcry, desk_file: Path
+) -> None:
+    good = desk_file.read_text()
+    second = good.replace(
+        "  - { username: caller, author_id: 1001 }\n",
+        "  - { username: caller, author_id: 1001 }\n  - { username: other, author_id: 1002 }\n",
+    )
+    desk_file.write_text(
+        second.replace(
+            "[{ author: caller, weight: 100 }]",
+            "[{ author: caller, weight: 100 }, { author: other, weight: 9 }]",
+        )
+    )
+    outcry("desk", "apply", desk_file)
+    desk_file.write_text(good)
+
+    changes = outcry("desk", "apply", desk_file, "--json").json["changes"]
+
+    assert {(each["id"], each["change"]) for each in changes} == {
+        ("runner → @other", "removed"),
+        ("other", "active → inactive"),
+    }

@@ -5,6 +5,8 @@ from decimal import Decimal
 
 import pytest
 
+from outcry.orders.flatten import flatten_standing
+from outcry.runtime.side import Side
 from tests.cli.conftest import Outcry
 from tests.orders.workshop import LIVE, PAPER_ACCOUNT, Workshop
 
@@ -29,8 +31,6 @@ def test_an_open_position_is_shown_with_its_profit_at_the_mark(workshop: Worksho
 
 
 def test_a_short_that_falls_earns(workshop: Workshop, outcry: Outcry) -> None:
-    from outcry.runtime.side import Side
-
     workshop.enter(side=Side.SHORT)
     workshop.mark("BTC", "59600")
     workshop.watch()
@@ -106,10 +106,8 @@ def test_a_foreign_position_is_said_to_be_none_of_ours(workshop: Workshop, outcr
     (shown,) = outcry("positions", "--json").json["positions"]
     text = outcry("positions").out
 
-    assert (
-        Decimal(shown["pnl_now_usd"]).quantize(Decimal(1)) == Decimal(2000).quantize(Decimal(1)) - 1
-        or shown["pnl_now_usd"]
-    )
+    fees = sum(row["fee_usd"] for row in workshop.rows("select fee_usd from fills"))
+    assert Decimal(shown["pnl_now_usd"]) == (Decimal(shown["mark"]) - 59000) * 2 - fees
     assert shown["reason"] == "found at the venue, not opened by Outcry"
     assert "not ours" in text
     assert "NOT PROTECTED" not in text
@@ -245,3 +243,38 @@ def test_signals_are_shown_with_the_sentence_of_their_reason(workshop: Workshop,
 )
 def test_an_empty_list_is_said_in_words(outcry: Outcry, arguments: tuple[str, ...], says: str) -> None:
     assert outcry(*arguments).out == says
+
+
+def test_an_exit_under_way_says_why_it_closes(workshop: Workshop, outcry: Outcry) -> None:
+    workshop.enter()
+    outcry("flatten", "--reason", "out", "--yes")
+    with workshop.database.transaction() as tx:
+        flatten_standing(tx, now=workshop.clock.now())
+
+    found = outcry("orders", "--open", "--json").json["orders"]
+
+    assert [each["reason"] for each in found if each["kind"] == "exit"] == ["FLATTEN"]
+
+
+def test_a_position_found_without_an_entry_price_has_no_profit(workshop: Workshop, outcry: Outcry) -> None:
+    workshop.enter()
+    workshop.watch()
+    with workshop.database.transaction() as tx:
+        tx.execute("update positions set origin = 'DISCOVERED', size = 2, entry_price = null")
+
+    (shown,) = outcry("positions", "--json").json["positions"]
+
+    assert shown["pnl_now_usd"] is None
+
+
+def test_an_entry_that_is_not_filled_yet_holds_nothing(workshop: Workshop, outcry: Outcry) -> None:
+    workshop.enter()
+    with workshop.database.transaction() as tx:
+        tx.execute(
+            "update positions set size = 0, acked_size = 0, protected_at = null, opened_at = null, status = 'OPENING'"
+        )
+
+    text = outcry("positions").out
+
+    assert "nothing held" in text
+    assert "NOT PROTECTED" not in text

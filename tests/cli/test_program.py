@@ -1,5 +1,7 @@
 """The program as people type it: a process of its own, its streams and its exit codes."""
 
+import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -81,3 +83,16 @@ def test_help_is_there_without_any_configuration(program: Outcry, environment: p
         "desk",
     ):
         assert command in answer.out
+
+
+def test_the_word_outcry_is_the_program(environment: pytest.MonkeyPatch, repository: Path) -> None:
+    script = repository / ".venv" / "bin" / "outcry"
+    if not script.exists():
+        pytest.skip("this environment was not made by `make setup`")
+
+    done = subprocess.run(
+        [script, "status", "--json"], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["network"] == "local"

@@ -2,6 +2,8 @@
 
 import pytest
 
+from outcry import wiring
+from outcry.runtime.errors import BugError
 from tests.cli.conftest import Outcry
 from tests.orders.workshop import LIVE, MASTER, PAPER_ACCOUNT, Workshop
 
@@ -111,3 +113,17 @@ def test_a_kms_that_refuses_is_no_fault_of_the_input(
 
     assert answer.code == 1
     assert "KMS cannot be used" in answer.sentence
+
+
+def test_a_row_that_should_not_be_there_is_no_fault_of_the_input(
+    workshop: Workshop, outcry: Outcry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(account: str, slot: int) -> None:
+        raise BugError("two signers\nare one")
+
+    monkeypatch.setattr(wiring, "create_signer", broken)
+
+    answer = outcry("signer", "create", LIVE)
+
+    assert answer.code == 1
+    assert answer.sentence == "outcry: this should not happen: two signers are one"

@@ -79,6 +79,15 @@ def test_a_paper_position_lives_and_ends_by_the_same_rules(workshop: Workshop) -
     assert not workshop.venue_fills()
 
 
+def test_the_marks_of_the_live_venue_are_kept_for_paper_too(workshop: Workshop) -> None:
+    workshop.watch()
+
+    kept = workshop.rows("select venue, mark from marks where market = 'BTC' order by venue")
+    listed = workshop.rows("select venue from markets where market = 'BTC' order by venue")
+    assert kept == [{"venue": "hyperliquid", "mark": Decimal(60000)}, {"venue": "paper", "mark": Decimal(60000)}]
+    assert [row["venue"] for row in listed] == ["hyperliquid", "paper"]
+
+
 def test_nothing_moving_changes_nothing(workshop: Workshop) -> None:
     workshop.enter()
     before = workshop.position()["version"]

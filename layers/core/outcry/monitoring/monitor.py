@@ -72,7 +72,8 @@ class Monitor:
         seen = [found for account in accounts if (found := self._see(account, marks)) is not None]
         watched_ids = [account.account_id for account in accounts]
         with self._desk.database.transaction() as tx:
-            store.write_marks(tx, live.name, live.network, marks)
+            for venue in self._quoted():
+                store.write_marks(tx, venue.name, venue.network, marks)
             frozen = store.is_feed_frozen(tx, *self._live)
             refresh = store.markets_are_older_than(tx, live.name, live.network, now - MARKETS_KEPT_FOR)
             entries = self._book.read(tx, watched_ids)
@@ -95,6 +96,11 @@ class Monitor:
             self._desk.doorbell.ring(Queue.EXITS, rings)
         return len(entries)
 
+    def _quoted(self) -> list[Venue]:
+        """The live venue, and those that trade at its marks."""
+        live = self._desk.venue(*self._live)
+        return [live, *(venue for venue in self._desk.venues.values() if isinstance(venue, Settles))]
+
     def _see(self, account: Account, marks: Marks) -> Seen | None:
         """What the venue shows of an account; None where it could not be read: then nothing is concluded about it."""
         venue = self._desk.venue(account.venue, account.network)
@@ -111,7 +117,8 @@ class Monitor:
     def _read_markets(self, live: Venue, now: datetime) -> None:
         markets = live.markets()
         with self._desk.database.transaction() as tx:
-            store.write_markets(tx, live.name, live.network, markets, now=now)
+            for venue in self._quoted():
+                store.write_markets(tx, venue.name, venue.network, markets, now=now)
 
     def _decide(self, entries: Sequence[Entry], marks: Marks, now: datetime, *, frozen: bool) -> list[Ring]:
         fresh = self._desk.clock.now() - marks.received_at <= MARK_MAX_AGE

@@ -1,0 +1,111 @@
+"""Real Postgres for the figures, fsync and synchronous_commit on, and a connection that counts what it is asked.
+
+Promises: one server for the whole run, gone at its end; a fresh copy of our schema for each figure; the settings that
+the targets name are read back from the server, not assumed.
+"""
+
+import itertools
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from local.postgres import Postgres, temporary_postgres
+from outcry.runtime.database import Address, Database, Row, Transaction
+from outcry.runtime.migrations import migrate
+
+_TEMPLATE = "benchmark_template"
+
+
+@dataclass(slots=True)
+class Asked:
+    """How much of the database was used: transactions, statements in them, and seconds spent waiting for it."""
+
+    transactions: int = 0
+    statements: int = 0
+    seconds: float = 0.0
+
+    def copy(self) -> "Asked":
+        return Asked(self.transactions, self.statements, self.seconds)
+
+    def since(self, earlier: "Asked") -> "Asked":
+        return Asked(
+            self.transactions - earlier.transactions,
+            self.statements - earlier.statements,
+            self.seconds - earlier.seconds,
+        )
+
+
+class _CountedTransaction(Transaction):
+    def __init__(self, inner: Transaction, asked: Asked) -> None:
+        super().__init__(inner._connection, inner._prepared)
+        self._asked = asked
+
+    def all(self, sql: str, **parameters: Any) -> list[Row]:
+        began = time.perf_counter()
+        try:
+            return super().all(sql, **parameters)
+        finally:
+            self._count(began)
+
+    def execute(self, sql: str, **parameters: Any) -> int:
+        began = time.perf_counter()
+        try:
+            return super().execute(sql, **parameters)
+        finally:
+            self._count(began)
+
+    def _count(self, began: float) -> None:
+        self._asked.statements += 1
+        self._asked.seconds += time.perf_counter() - began
+
+
+class CountingDatabase(Database):
+    """The real connection, which also counts. `begin` and `commit` are part of `seconds` and of no statement."""
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(address, network="local", statement_timeout_s=60)
+        self.asked = Asked()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        began = time.perf_counter()
+        with super().transaction() as tx:
+            self.asked.seconds += time.perf_counter() - began
+            self.asked.transactions += 1
+            yield _CountedTransaction(tx, self.asked)
+            began = time.perf_counter()
+        self.asked.seconds += time.perf_counter() - began
+
+
+@dataclass(slots=True)
+class Server:
+    """The Postgres of this run."""
+
+    postgres: Postgres
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    @contextmanager
+    def database(self) -> Iterator[CountingDatabase]:
+        """A connection to a database of its own, with our schema and no rows."""
+        name = f"benchmark_{next(self._numbers)}"
+        database = CountingDatabase(
+            Address.from_url(self.postgres.create_database(name, template=_TEMPLATE))
+        )
+        try:
+            yield database
+        finally:
+            database.close()
+            self.postgres.drop_database(name)
+
+
+@contextmanager
+def running_server(now: datetime) -> Iterator[Server]:
+    """A migrated server for as long as the block runs. Raises NotStarted."""
+    with temporary_postgres() as postgres:
+        database = Database(Address.from_url(postgres.create_database(_TEMPLATE)), network="local")
+        migrate(database, now=now)
+        database.close()
+        yield Server(postgres)
