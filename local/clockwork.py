@@ -17,11 +17,19 @@ LONGEST_JUMP = timedelta(seconds=5)
 class Clockwork:
     """One per local run. It is a `Clock` itself: what it tells is what every process sees."""
 
-    def __init__(self, path: Path, start: datetime) -> None:
+    def __init__(self, file: ClockFile) -> None:
+        self._file = file
+        self._served = ServedClock(file.path)
+
+    @classmethod
+    def starting(cls, path: Path, start: datetime) -> "Clockwork":
         """Makes the clock file so that it is `start` now."""
-        self.path = path
-        self._file = ClockFile(path, start - datetime.now(UTC))
-        self._served = ServedClock(path)
+        return cls(ClockFile(path, start - datetime.now(UTC)))
+
+    @property
+    def path(self) -> Path:
+        """The file that other processes read the time from."""
+        return self._file.path
 
     def now(self) -> datetime:
         return self._served.now()

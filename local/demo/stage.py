@@ -73,7 +73,7 @@ def set_up(inputs: Inputs, options: Options, progress: Progress) -> Iterator[Sta
         folder = stack.enter_context(temporary_directory("demo"))
         kept = options.keep.resolve() if options.keep else folder
         kept.mkdir(parents=True, exist_ok=True)
-        clock = Clockwork(folder / "clock", inputs.first_at - LEAD - _SET_UP_LEAD)
+        clock = Clockwork.starting(folder / "clock", inputs.first_at - LEAD - _SET_UP_LEAD)
         stack.callback(clock.close)
         progress("starting Postgres")
         postgres = stack.enter_context(temporary_postgres())

@@ -5,6 +5,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
+from rich.console import Console
 
 from outcry.cli import render
 from outcry.runtime.side import Side
@@ -84,3 +85,21 @@ def test_what_a_post_says_is_shown_and_not_obeyed(capsys: pytest.CaptureFixture[
     render.table("T", ("a",), [("[red]moon[/red] [/]",)])
 
     assert "[red]moon[/red] [/]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
+def test_no_figure_is_cut_on_a_narrow_terminal(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = [f"6{number},123.5" for number in range(6)]
+    columns = [*(f"column {number}" for number in range(6)), "why"]
+    monkeypatch.setattr(render, "console", lambda: Console(width=width, highlight=False))
+
+    render.table(
+        "T", columns, [(*figures, "a reason that needs more words than one line of a terminal takes")]
+    )
+
+    shown = capsys.readouterr().out
+    assert all(figure in shown for figure in figures)
+    assert "terminal" in shown.split()
+    assert max(len(line) for line in shown.splitlines()) <= width

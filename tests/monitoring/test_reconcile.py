@@ -13,7 +13,9 @@ NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 LONG_AGO = NOON - timedelta(minutes=5)
 
 
-def one(held: str, shown: str | None, *, in_flight: bool = False, changed_at: datetime | None = LONG_AGO) -> Finding:
+def one(
+    held: str, shown: str | None, *, in_flight: bool = False, changed_at: datetime | None = LONG_AGO
+) -> Finding:
     """What is found in a place where the book says `held` and the venue shows `shown`."""
     book = [Held("BTC", Decimal(held), in_flight, changed_at)]
     (finding,) = reconcile(book, {} if shown is None else {"BTC": Decimal(shown)}, NOON)

@@ -162,6 +162,7 @@ def test_every_attempt_of_every_order_has_a_client_order_id_of_its_own(
 
 
 def test_a_client_order_id_is_the_same_in_every_process_and_release() -> None:
-    assert client_order_id(UUID(int=0), 0) == "0x" + hashlib.sha256(
-        b"00000000-0000-0000-0000-000000000000|0"
-    ).hexdigest()[:32]
+    assert (
+        client_order_id(UUID(int=0), 0)
+        == "0x" + hashlib.sha256(b"00000000-0000-0000-0000-000000000000|0").hexdigest()[:32]
+    )

@@ -67,12 +67,14 @@ def test_a_transaction_is_committed_at_the_end_of_its_block(database: Database, 
 
 @pytest.mark.usefixtures("table")
 @pytest.mark.parametrize("error", [ChangedMind, KeyboardInterrupt])
-def test_a_transaction_is_undone_by_any_exception(
-    database: Database, error: type[BaseException]
-) -> None:
-    with pytest.raises(error), database.transaction() as tx:
-        insert(tx)
-        raise error
+def test_a_transaction_is_undone_by_any_exception(database: Database, error: type[BaseException]) -> None:
+    def change_mind() -> None:
+        with database.transaction() as tx:
+            insert(tx)
+            raise error
+
+    with pytest.raises(error):
+        change_mind()
 
     assert names(database) == []
 
@@ -81,10 +83,14 @@ def test_a_transaction_is_undone_by_any_exception(
 def test_f2_a_row_that_somebody_made_already_is_told_by_the_name_of_its_constraint(
     database: Database,
 ) -> None:
-    with pytest.raises(UniqueViolation) as refused, database.transaction() as tx:
-        insert(tx, "other")
-        insert(tx)
-        insert(tx)
+    def insert_twice() -> None:
+        with database.transaction() as tx:
+            insert(tx, "other")
+            insert(tx)
+            insert(tx)
+
+    with pytest.raises(UniqueViolation) as refused:
+        insert_twice()
 
     assert refused.value.constraint == "one_name"
     assert names(database) == []
@@ -152,9 +158,13 @@ def test_a_rule_that_is_checked_at_the_commit_undoes_the_transaction_by_its_name
     with database.transaction() as tx:
         tx.script("alter table amounts add constraint late unique (amount) deferrable initially deferred")
 
-    with pytest.raises(UniqueViolation) as refused, database.transaction() as tx:
-        insert(tx, "one", "5")
-        insert(tx, "two", "5")
+    def insert_both() -> None:
+        with database.transaction() as tx:
+            insert(tx, "one", "5")
+            insert(tx, "two", "5")
+
+    with pytest.raises(UniqueViolation) as refused:
+        insert_both()
 
     assert refused.value.constraint == "late"
     assert names(database) == []
@@ -175,9 +185,7 @@ def test_a_statement_that_takes_too_long_may_be_repeated(connect: Connect) -> No
 
 
 @pytest.mark.usefixtures("table")
-def test_a_row_that_somebody_holds_too_long_may_be_tried_again(
-    database: Database, connect: Connect
-) -> None:
+def test_a_row_that_somebody_holds_too_long_may_be_tried_again(database: Database, connect: Connect) -> None:
     with database.transaction() as tx:
         insert(tx)
     hasty = connect(lock_timeout_s=0.2)
@@ -244,14 +252,19 @@ def test_a_connection_that_died_between_transactions_is_replaced_once(
 def test_f1_a_connection_that_dies_within_a_transaction_is_never_replaced_in_it(
     database: Database, connect: Connect
 ) -> None:
-    entered = 0
-    with pytest.raises(DatabaseUnavailable), database.transaction() as tx:
-        entered += 1
-        insert(tx, "lost")
-        kill(connect(), backend(tx))
-        insert(tx, "never")
+    entered = []
 
-    assert entered == 1
+    def work() -> None:
+        with database.transaction() as tx:
+            entered.append(tx)
+            insert(tx, "lost")
+            kill(connect(), backend(tx))
+            insert(tx, "never")
+
+    with pytest.raises(DatabaseUnavailable):
+        work()
+
+    assert len(entered) == 1
     assert names(database) == []
 
 
@@ -259,9 +272,13 @@ def test_f1_a_connection_that_dies_within_a_transaction_is_never_replaced_in_it(
 def test_f1_a_connection_that_dies_before_the_commit_is_no_success(
     database: Database, connect: Connect
 ) -> None:
-    with pytest.raises(DatabaseUnavailable), database.transaction() as tx:
-        insert(tx, "lost")
-        kill(connect(), backend(tx))
+    def work() -> None:
+        with database.transaction() as tx:
+            insert(tx, "lost")
+            kill(connect(), backend(tx))
+
+    with pytest.raises(DatabaseUnavailable):
+        work()
 
     assert names(database) == []
 
@@ -271,10 +288,14 @@ def test_a_transaction_that_idles_too_long_is_ended_by_the_server_and_may_be_rep
 ) -> None:
     idle = connect(statement_timeout_s=0.1)
 
-    with pytest.raises(DatabaseUnavailable), idle.transaction() as tx:
-        tx.one("select 1 as one")
-        time.sleep(0.6)
-        tx.one("select 1 as one")
+    def idle_in_it() -> None:
+        with idle.transaction() as tx:
+            tx.one("select 1 as one")
+            time.sleep(0.6)
+            tx.one("select 1 as one")
+
+    with pytest.raises(DatabaseUnavailable):
+        idle_in_it()
 
     with idle.transaction() as tx:
         assert tx.one("select 2 as two") == {"two": 2}
@@ -438,7 +459,11 @@ def test_a_moment_is_compared_in_sql_as_in_python(database: Database) -> None:
     now = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
     with database.transaction() as tx:
-        row = tx.one("select cast(:now as timestamptz) <= :later as before, cast(:id as uuid) as id",
-                     now=now, later=now + timedelta(microseconds=1), id=UUID(int=7))
+        row = tx.one(
+            "select cast(:now as timestamptz) <= :later as before, cast(:id as uuid) as id",
+            now=now,
+            later=now + timedelta(microseconds=1),
+            id=UUID(int=7),
+        )
 
     assert row == {"before": True, "id": UUID(int=7)}

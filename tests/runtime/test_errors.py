@@ -3,9 +3,17 @@
 import pytest
 
 from outcry.runtime import errors
-from outcry.runtime.errors import BugError, ConfigurationError, InfrastructureError, OutcryError, UnknownAnswer
+from outcry.runtime.errors import (
+    BugError,
+    ConfigurationError,
+    InfrastructureError,
+    OutcryError,
+    UnknownAnswer,
+)
 
-OURS = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, OutcryError)]
+OURS = [
+    value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, OutcryError)
+]
 
 
 def test_a_wrong_setting_is_named_with_its_value_and_the_fix() -> None:

@@ -174,9 +174,7 @@ def test_f1_f3_two_connections_that_race_never_claim_the_same_row(
         claimed = [one.key for one in [*ours, *theirs]]
         assert len(claimed) == len(set(claimed))
         holders = {key: rows.row(key)["claim_token"] for key in keys[:5]}
-        assert all(
-            holders[one.key] == one.token for one in [*ours, *theirs] if one.key in holders
-        )
+        assert all(holders[one.key] == one.token for one in [*ours, *theirs] if one.key in holders)
 
 
 def test_f1_of_two_connections_that_race_for_one_row_one_wins(
@@ -283,9 +281,7 @@ def test_f21_a_sweep_rings_at_most_five_hundred_and_the_next_takes_the_rest(rows
     assert {*first, *second} == set(keys)
 
 
-def test_two_sweeps_that_race_never_ring_the_same_row(
-    rows: Rows, connect: Callable[..., Database]
-) -> None:
+def test_two_sweeps_that_race_never_ring_the_same_row(rows: Rows, connect: Callable[..., Database]) -> None:
     keys = rows.add(200)
     other = Rows(connect())
 

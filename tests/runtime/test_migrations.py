@@ -140,7 +140,7 @@ def test_a_newer_schema_is_refused_only_where_it_breaks_this_build(empty: Databa
         )
 
     if beyond:
-        with pytest.raises(SchemaMismatch, match="run the migrate function"):
+        with pytest.raises(SchemaMismatch, match="deploy a newer build"):
             require_schema(empty)
     else:
         require_schema(empty)

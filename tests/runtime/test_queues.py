@@ -74,7 +74,9 @@ def test_an_odd_ring_number_is_none_and_the_row_is_still_found(ring: str) -> Non
     assert (message.id, message.ring) == ("7", 0)
 
 
-@given(st.text() | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists).map(json.dumps))
+@given(
+    st.text() | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists).map(json.dumps)
+)
 def test_no_body_ever_keeps_its_neighbour_from_being_read(body: str) -> None:
     good = record(Ring("7", "t").body(), number=2)
 

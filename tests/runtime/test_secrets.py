@@ -16,7 +16,6 @@ import pytest
 from aws_lambda_powertools import Logger
 
 from local.aws import LocalAws
-from outcry.runtime import secrets
 from outcry.runtime.errors import ConfigurationError, InfrastructureError
 from outcry.runtime.secrets import Secret, SecretStore
 
@@ -35,9 +34,11 @@ class Holder:
 def logged(secret: Secret) -> str:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    log = logging.Logger("a test's own")
+    log = logging.getLogger("a test's own")
+    log.propagate = False
     log.addHandler(handler)
     log.error("A key %s and %r", secret, secret, extra={"key": secret})
+    log.removeHandler(handler)
     return stream.getvalue()
 
 
@@ -69,7 +70,7 @@ def told_with_its_locals(secret: Secret) -> str:
         lambda secret: format(secret, ">40"),
         lambda secret: f"{secret} {secret!r} {secret!s:>5}",
         lambda secret: "%s %r %a" % (secret, secret, secret),  # noqa: UP031 - the old way must not show it either
-        lambda secret: "{0} {0!r}".format(secret),  # noqa: UP032 - str.format is what is tried
+        "{0} {0!r}".format,
         lambda secret: repr([secret, {"key": secret}, Holder("main", secret)]),
         pprint.pformat,
         lambda secret: json.dumps({"key": secret}, default=str),
@@ -92,7 +93,10 @@ def test_f25_no_way_of_writing_a_secret_down_shows_it(
 @pytest.mark.parametrize(
     "carry",
     [
-        *(lambda secret, protocol=p: pickle.dumps(secret, protocol) for p in range(pickle.HIGHEST_PROTOCOL + 1)),
+        *(
+            lambda secret, protocol=p: pickle.dumps(secret, protocol)
+            for p in range(pickle.HIGHEST_PROTOCOL + 1)
+        ),
         copy.copy,
         copy.deepcopy,
         lambda secret: copy.deepcopy([secret]),
@@ -131,7 +135,7 @@ def test_two_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPat
         compared.append((one, other))
         return False
 
-    monkeypatch.setattr(secrets.hmac, "compare_digest", watched)
+    monkeypatch.setattr("outcry.runtime.secrets.hmac.compare_digest", watched)
 
     assert Secret("a") != Secret("a")
     assert compared == [(b"a", b"a")]

@@ -35,8 +35,8 @@ _DONE = {
 _NEXT = {
     ControlMode.PAUSE: "Positions that are open stay, with their stops and their exits, until `outcry resume {scope}`.",
     ControlMode.FLATTEN: (
-        "The next sweep, at most a minute away, closes {positions} and cancels what waits of {entries}; later sweeps"
-        " close what was in flight. Watch `outcry positions`; entries stay forbidden until `outcry resume {scope}`."
+        "The next sweep, at most a minute away, closes {positions} and cancels entries that were not sent ({entries} under way);"
+        " later sweeps close what was in flight. Watch `outcry positions`; entries stay forbidden until `outcry resume {scope}`."
     ),
     ControlMode.HALT: (
         "What is open ({positions}) stays, with the stops that rest at the venue, until `outcry resume {scope}`;"

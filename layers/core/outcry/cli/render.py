@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
+from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -20,6 +22,8 @@ from rich.text import Text
 from outcry.runtime.reasons import Reason
 
 _WIDE = 240  # columns of a table that goes to a file or a pipe
+_GAP = 3  # columns between two cells
+_WORDS = 20  # the least width in which words are read with ease
 NOTHING = "-"
 BAD, GOOD, DIM = "bold red", "green", "dim"
 
@@ -63,13 +67,43 @@ def say(*sentences: str) -> None:
 def table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, right: str = ""
 ) -> None:
-    """Print a table. `right` names, separated by spaces, the columns whose figures stand under each other."""
-    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    """Print a table, or, where the terminal is too narrow for it, each row as a paragraph: no figure is ever cut.
+
+    `right` names, separated by spaces, the columns whose figures stand under each other. The last column holds words, which
+    may be broken.
+    """
+    cells = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
+    made = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
     for column in columns:
-        made.add_column(column, justify="right" if column in right.split() else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
-    console().print(made)
+        justify: Literal["left", "right"] = "right" if column in right.split() else "left"
+        made.add_column(column, justify=justify, overflow="fold", no_wrap=column != columns[-1])
+    for row in cells:
+        made.add_row(*row)
+    shown = console()
+    widths = [
+        max(cell_len(name), *(row[place].cell_len for row in cells), 0) for place, name in enumerate(columns)
+    ]
+    if sum(widths[:-1]) + _GAP * len(columns) + min(widths[-1], _WORDS) <= shown.width:
+        shown.print(made)
+        return
+    shown.print(Text(title, style="bold"))
+    for row in cells:
+        shown.print(_paragraph(columns, row))
+
+
+def _paragraph(columns: Sequence[str], row: Sequence[Text]) -> Text:
+    """A row with its columns' names, those that say something."""
+    named = [
+        Text.assemble((f"{name} ", DIM), cell) for name, cell in zip(columns, row, strict=True) if cell.plain
+    ]
+    return Text.assemble("· ", Text(", ").join(named))
 
 
 def styled(text: str, style: str) -> Text:

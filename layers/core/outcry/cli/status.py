@@ -111,9 +111,9 @@ def _show(found: Mapping[str, Any], now: datetime) -> None:
         ]
         render.table(
             "Stages",
-            ("stage", "state", "24 h", "waiting", "oldest"),
+            ("stage", "state", "24h", "waiting", "oldest"),
             stages,
-            right="24 h waiting oldest",
+            right="24h waiting oldest",
         )
 
 

@@ -43,8 +43,7 @@ def status_after(outcome: Outcome) -> ActionStatus:
             return ActionStatus.REFUSED
         case NotSent():
             return ActionStatus.SIGNED
-        case Ambiguous():
-            return ActionStatus.UNKNOWN
+    return ActionStatus.UNKNOWN
 
 
 def to_json(outcome: Outcome) -> dict[str, Any]:
@@ -68,8 +67,7 @@ def to_json(outcome: Outcome) -> dict[str, Any]:
                 "reason": outcome.reason.value,
                 "text": outcome.text,
             }
-        case Ambiguous() | NotSent():
-            return {"is": "unknown", "why": outcome.why}
+    return {"is": "unknown", "why": outcome.why}
 
 
 def recorded(action: Action) -> Known:

@@ -175,7 +175,9 @@ class Database:
         Raises DatabaseUnavailable, InfrastructureError (a timeout or a conflict that a retry may cure) or UniqueViolation.
         """
         if self._is_open:
-            raise AssertionError("a transaction is open already: an inner one would commit the outer one's work")
+            raise AssertionError(
+                "a transaction is open already: an inner one would commit the outer one's work"
+            )
         connection = self._begin()
         self._is_open = True
         try:

@@ -94,7 +94,11 @@ def require_schema(database: Database) -> None:
             "select coalesce(max(version), 0) as version, coalesce(max(breaks_before), 0) as breaks from schema_migrations"
         )
     version, breaks = (int(row["version"]), int(row["breaks"])) if row else (0, 0)
-    if version < SCHEMA_MIN or breaks > len(bundled()):
+    if breaks > len(bundled()):
+        raise SchemaMismatch(
+            f"the schema is at {version} and breaks builds before {breaks}, this one knows {len(bundled())}: deploy a newer build"
+        )
+    if version < SCHEMA_MIN:
         raise SchemaMismatch(
             f"the schema is at {version}, this build needs {SCHEMA_MIN}: run the migrate function first"
         )
