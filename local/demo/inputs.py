@@ -1,8 +1,8 @@
 """What the demo replays: posts, prices and a desk, all checked before anything is started.
 
-Promises: a file that cannot be used is one InputProblem that names file, line and fix; nothing is started for it. The market
-feed is never silent: where the price file leaves a market alone, that one moves by a tick every ten seconds, as some market
-of a real venue always does.
+Promises: a file that cannot be used is one InputProblem that names file, line and fix; nothing is started
+for it. The market feed is never silent: where the price file leaves a market alone, that one moves by a tick
+every ten seconds, as some market of a real venue always does.
 """
 
 import itertools
@@ -122,7 +122,9 @@ def _desk(path: Path) -> Desk:
 
 
 def write_venue_files(inputs: Inputs, until: datetime, config: Path, prices: Path) -> None:
-    """The venue's changes (each market starts at its first mark) and its price path, with the pulse merged in."""
+    """The venue's changes (each market starts at its first mark) and its price path, with the pulse merged
+    in.
+    """
     starts: dict[str, str] = {}
     for event in inputs.prices:
         starts.setdefault(event.market, str(event.mark))
@@ -154,7 +156,9 @@ def _price_line(event: PriceEvent) -> str:
 
 
 def write_posts_twice(inputs: Inputs, path: Path) -> None:
-    """Each post twice: one line again word for word, the next as an edited version under a new id, in turn."""
+    """Each post twice: one line again word for word, the next as an edited version under a new id, in
+    turn.
+    """
     lines = [line for line in inputs.posts_file.read_text(encoding="utf-8").splitlines() if line.strip()]
     taken = {post_id for post in inputs.posts for post_id in post.edit_history}
     written: list[str] = []

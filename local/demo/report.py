@@ -1,7 +1,7 @@
 """The one JSON object of a run, and the counts of its summary. Pure.
 
-Prices, sizes and money are strings, as they are decimals; nothing is rounded on the way. A check that is a count or a size is
-a number, so that it can be compared with zero.
+Prices, sizes and money are strings, as they are decimals; nothing is rounded on the way. A check that is a
+count or a size is a number, so that it can be compared with zero.
 """
 
 from collections.abc import Iterable

@@ -1,8 +1,9 @@
 """`make demo`: set up, replay, show, audit, sum up.
 
-Promises: what is wrong with the arguments or the files is one message and exit code 2, before anything is started; the run
-ends by itself within 90 s after set-up, and says how far it got where the time line is longer than that; nothing that was
-started is left behind, however it ends. Exit code 1 where the audit found something that was not broken on purpose.
+Promises: what is wrong with the arguments or the files is one message and exit code 2, before anything is
+started; the run ends by itself within 90 s after set-up, and says how far it got where the time line is
+longer than that; nothing that was started is left behind, however it ends. Exit code 1 where the audit found
+something that was not broken on purpose.
 """
 
 import json
@@ -100,7 +101,9 @@ def _replay(stage: Stage, show: Show, begin: datetime, end: datetime, began_s: f
 
 
 def _pace(stage: Stage, begin: datetime, end: datetime, began_s: float) -> None:
-    """Wait where the run is ahead of what a person can follow; time flows meanwhile, and nothing is missed."""
+    """Wait where the run is ahead of what a person can follow; time flows meanwhile, and nothing is
+    missed.
+    """
     done = (stage.clock.now() - begin) / (end - begin)
     ahead_s = done * WATCHED_RUN_S - (time.monotonic() - began_s)
     if ahead_s > 0:

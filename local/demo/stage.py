@@ -1,8 +1,8 @@
 """Sets everything up for a run, and takes it down again in the reverse order, however the run ends.
 
-Promises: when `set_up` yields, all servers answer, the schema is there, the desk is applied, its live accounts are funded
-and their signers approved, and entries are let in; whatever cannot be started is one NotStarted or InputProblem with its
-reason, and nothing is left behind.
+Promises: when `set_up` yields, all servers answer, the schema is there, the desk is applied, its live
+accounts are funded and their signers approved, and entries are let in; whatever cannot be started is one
+NotStarted or InputProblem with its reason, and nothing is left behind.
 """
 
 import contextlib
@@ -252,7 +252,9 @@ def _open_desk(stage: Stage, inputs: Inputs, progress: Progress) -> None:
 
 
 def _open_account(stage: Stage, account: Account, progress: Progress) -> None:
-    """Fund the account, make its signer through functions/signers, and approve it as the account's owner would."""
+    """Fund the account, make its signer through functions/signers, and approve it as the account's owner
+    would.
+    """
     progress(f"funding {account.account_id}, making its signer and approving it at the venue")
     until = stage.clock.now() + SIGNER_LASTS
     ask(stage.hyperliquid_url, "fund", {"user": account.address, "usdc": str(FUNDS_USD)})

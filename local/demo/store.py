@@ -1,4 +1,6 @@
-"""Reads what a run did, out of the ledger's tables: for the show, for the summary, for the JSON object. Never writes."""
+"""Reads what a run did, out of the ledger's tables: for the show, for the summary, for the JSON object.
+Never writes.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime

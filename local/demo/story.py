@@ -115,8 +115,10 @@ def _levels(row: Row) -> str:
 def _why(reason: str | None) -> str:
     if reason is None:
         return "no reason given"
-    known = Reason(reason).sentence if reason in Reason.__members__ else reason
-    return f"{known[0].lower()}{known[1:].removesuffix('.')}"
+    if reason not in Reason.__members__:
+        return reason
+    sentence = Reason(reason).sentence
+    return f"{sentence[0].lower()}{sentence[1:].removesuffix('.')}"
 
 
 def _short(text: str) -> str:

@@ -41,9 +41,9 @@ def _send_entries_twice() -> None:
 
     proper: Callable[..., Any] = carry.Carrier._send
 
-    def broken(carrier: Any, held: Any, venue: Any, signer: Any, action: Any) -> Any:
+    def broken(carrier: Any, held: Any, venue: Any, signer: Any, action: Any, *rest: Any) -> Any:
         is_entry = held.order.kind is OrderKind.ENTER and action.kind is ActionKind.PLACE
-        known = proper(carrier, held, venue, signer, action)
+        known = proper(carrier, held, venue, signer, action, *rest)
         if is_entry and venue.name != "paper":
             desk = carrier._desk
             with desk.database.transaction() as tx:

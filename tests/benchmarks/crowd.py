@@ -72,9 +72,7 @@ class Crowd:
 
     def insert(self, tx: Transaction, now: datetime) -> None:
         """Write accounts, positions and their history."""
-        named = [
-            {"account_id": each.account_id, "address": each.address} for each in self.accounts.values()
-        ]
+        named = [{"account_id": each.account_id, "address": each.address} for each in self.accounts.values()]
         store.insert_accounts(tx, named, now)
         levels = [self._levels(market) for market in self.markets[: self.layout.markets]]
         rows = [{**level, "account_id": name} for name in self.accounts for level in levels]

@@ -91,9 +91,7 @@ class Server:
     def database(self) -> Iterator[CountingDatabase]:
         """A connection to a database of its own, with our schema and no rows."""
         name = f"benchmark_{next(self._numbers)}"
-        database = CountingDatabase(
-            Address.from_url(self.postgres.create_database(name, template=_TEMPLATE))
-        )
+        database = CountingDatabase(Address.from_url(self.postgres.create_database(name, template=_TEMPLATE)))
         try:
             yield database
         finally:

@@ -41,7 +41,9 @@ def figures(*, quick: bool) -> Iterator[Figure]:
     )
     with quiet():
         banded = [timed(lambda: [watch(each) for each in positions]) / POSITIONS for _ in range(runs)]
-    yield figure(GROUP, "band anew", US, banded, "`watch`, once for each row that changed; the loop is included")
+    yield figure(
+        GROUP, "band anew", US, banded, "`watch`, once for each row that changed; the loop is included"
+    )
 
 
 def _watched(number: int) -> Watched:
@@ -81,9 +83,7 @@ def _only_moved(decision: Decision | None) -> bool:
 Decide = Callable[[Watch, Decimal, datetime], Decision | None]
 
 
-def _per_call(
-    call: Decide, subjects: list[tuple[Watch, Decimal]], runs: int, rounds: int
-) -> list[float]:
+def _per_call(call: Decide, subjects: list[tuple[Watch, Decimal]], runs: int, rounds: int) -> list[float]:
     with quiet():
         bare = min(_loop(_nothing, subjects, rounds) for _ in range(runs))
         taken = [_loop(call, subjects, rounds) for _ in range(runs)]

@@ -49,7 +49,8 @@ def _function(handler: Source, layers: dict[str, Path], runs: int) -> Iterator[F
     path = [str(part) for part in (handler.path.parent, CORE, *given, layers["runtime"])]
     modules, _ = reached(handler)
     taken = [
-        json.loads(_run(PROGRAM, json.dumps([path, sorted(modules)]))) for _ in range(runs + (1 if runs > 1 else 0))
+        json.loads(_run(PROGRAM, json.dumps([path, sorted(modules)])))
+        for _ in range(runs + (1 if runs > 1 else 0))
     ]
     kept = drop_first(taken)
     loaded = set(kept[-1][2])
@@ -59,9 +60,15 @@ def _function(handler: Source, layers: dict[str, Path], runs: int) -> Iterator[F
         broken = sorted(never & loaded)
         said += f"; may not load {', '.join(sorted(never))}: {'LOADS ' + ', '.join(broken) if broken else 'holds'}"
     yield figure(
-        GROUP, name, MS, [each[1] for each in kept], f"handler and the {len(modules)} modules of ours that it reaches; {said}"
+        GROUP,
+        name,
+        MS,
+        [each[1] for each in kept],
+        f"handler and the {len(modules)} modules of ours that it reaches; {said}",
     )
-    yield figure(GROUP, f"{name}, handler alone", MS, [each[0] for each in kept], "what a cold start pays at once")
+    yield figure(
+        GROUP, f"{name}, handler alone", MS, [each[0] for each in kept], "what a cold start pays at once"
+    )
 
 
 def _run(program: str, *arguments: str) -> str:

@@ -6,7 +6,7 @@ invocation, and an exit takes them off: so the whole is given, and each order's 
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -49,7 +49,9 @@ class Meter:
     session: CountedSession
 
     def now(self) -> Spent:
-        return Spent(time.perf_counter() - self.session.seconds, self.session.seconds, self.database.asked.copy())
+        return Spent(
+            time.perf_counter() - self.session.seconds, self.session.seconds, self.database.asked.copy()
+        )
 
     def since(self, earlier: Spent) -> Spent:
         now = self.now()
@@ -96,7 +98,7 @@ class Bench:
             self.wholes.setdefault(name, []).append(self.meter.since(began))
         for each, spent in self.executor.shares:
             order = self.shop.order(each)
-            self.shares.setdefault(f"{order['kind']} {order['leg'][:4]}".strip(), []).append(spent)
+            self.shares.setdefault(_called(order["kind"], order["leg"]), []).append(spent)
 
 
 @contextmanager
@@ -122,20 +124,30 @@ def figures(server: Server, *, quick: bool) -> Iterator[Figure]:
     """Entry, protection and exit, over and over in one market."""
     cycles = 4 if quick else 16
     with bench(server) as here:
-        commits = _commits(here.shop.database, 20 if quick else 60)
+        commits = _commits(here.meter.database, 20 if quick else 60)
         for _ in range(cycles):
             _cycle(here)
         assert len(here.shop.venue_fills()) == 2 * cycles, "one fill set for each entry and each exit"
-    yield figure(GROUP, "a bare commit", MS, commits, "one row written and committed: what each transaction waits for")
+    yield figure(
+        GROUP, "a bare commit", MS, commits, "one row written and committed: what each transaction waits for"
+    )
     for name, said, target in (
         ("one protection", "a further take-profit: claim, prepare, sign, send, rest, give back", TARGET_MS),
         ("an entry with its stop and take-profit", "approval, leverage, entry, two protections, fills", None),
-        ("an exit with two protections taken off", "fills, entry killed, close, fills again, two cancels", None),
+        (
+            "an exit with two protections taken off",
+            "fills, entry killed, close, fills again, two cancels",
+            None,
+        ),
     ):
         spent = drop_first(here.wholes[name])
         yield _times(name, [each.ours for each in spent], f"{said}; {_asked(spent)}", target)
         yield figure(
-            GROUP, f"{name.split(' with')[0]}: statements", COUNT, [each.asked.statements for each in spent], "of the whole"
+            GROUP,
+            f"{name.split(' with')[0]}: statements",
+            COUNT,
+            [each.asked.statements for each in spent],
+            "of the whole",
         )
     for kind in sorted(here.shares):
         spent = drop_first(here.shares[kind])
@@ -146,7 +158,12 @@ def _times(name: str, seconds: list[float], said: str, target: float | None) -> 
     return figure(GROUP, name, MS, seconds, f"{said}; the venue's time is subtracted", target=target)
 
 
-def _asked(spent: list[Spent] | tuple[Spent, ...]) -> str:
+def _called(kind: str, leg: str) -> str:
+    """A protection by its leg; a cancel, whose leg is what it cancels, and all others by their kind."""
+    return f"{kind} {leg}" if kind == "protect" else kind
+
+
+def _asked(spent: Sequence[Spent]) -> str:
     def median(of: Callable[[Spent], float]) -> float:
         return sorted(of(each) for each in spent)[len(spent) // 2]
 

@@ -22,7 +22,7 @@ from outcry.venues.hyperliquid.venue import HyperliquidVenue
 from tests.benchmarks import store
 from tests.benchmarks.crowd import STILL, Crowd, Layout
 from tests.benchmarks.database import CountingDatabase, Server
-from tests.benchmarks.figures import COUNT, MS, Figure, drop_first, figure, quiet, timed
+from tests.benchmarks.figures import COUNT, MS, Figure, Taken, drop_first, figure, own_cpu, quiet, taken
 from tests.benchmarks.session import MemorySession
 from tests.orders.workshop import Bells, KeySigner, TestSigners
 
@@ -51,7 +51,7 @@ class Stage:
         self.desk._accounts.clear()
         self.monitor = Monitor(self.desk, FillCollector(self.desk), live=LIVE)
 
-    def run(self, *, by: Decimal) -> float:
+    def run(self, *, by: Decimal) -> Taken:
         """Move time and marks, and take the time of one pass over every account, message by message."""
         now = self.clock.advance(APART)
         self.won += by
@@ -63,7 +63,7 @@ class Stage:
                 self.monitor.run(names, due_at=now, deadline=deadline, trace_id="bench")
 
         with quiet():
-            return timed(work)
+            return taken(work)
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def stage(server: Server, layout: Layout) -> Iterator[Stage]:
 
 
 def figures(server: Server, *, quick: bool) -> Iterator[Figure]:
-    """Every pass of the table."""
+    """Still, moving, and moving so far that every stop follows."""
     yield from _still(server, runs=5 if quick else 15)
     gain = Decimal("0.04")
     follows_late = Decimal("0.9")
@@ -117,11 +117,13 @@ def _still(server: Server, *, runs: int) -> Iterator[Figure]:
     said = _layout(layout)
     with stage(server, layout) as here:
         here.run(by=INSIDE_BAND[0])  # the markets, which are read once an hour, and the prepared statements
-        cold = []
+        cold: list[Taken] = []
+        kept: list[Taken] = []
+        looking: list[Taken] = []
         for number in range(runs):
             here.fresh()
             cold.append(here.run(by=_inside(number)))
-        kept, looking, before = [], [], here.database.asked.copy()
+        before = here.database.asked.copy()
         for number in range(4 * runs):
             seconds = here.run(by=_inside(number))
             (looking if number % 4 == 3 else kept).append(seconds)
@@ -129,25 +131,12 @@ def _still(server: Server, *, runs: int) -> Iterator[Figure]:
         with here.database.transaction() as tx:
             assert store.moved(tx, START) == (0, 0), "a still pass writes nothing"
     name = f"{layout.positions:,} still, "
-    yield figure(
-        GROUP,
-        f"{name}cold",
-        MS,
-        cold,
-        f"{said}; nothing kept: rows, funding and open orders of every account are read",
-        target=25,
-    )
-    yield figure(
-        GROUP,
-        f"{name}warm",
-        MS,
-        kept,
-        f"{said}; versions of all rows re-read; not the once-a-minute look at open orders",
-        target=10,
-    )
-    yield figure(
-        GROUP, f"{name}warm, with the look", MS, looking, f"{said}; open orders of every account are read and parsed"
-    )
+    for what, samples, counted, target in (
+        ("cold", cold, "nothing kept: rows, funding and open orders of every account are read", 25),
+        ("warm", kept, "versions of all rows re-read; not the once-a-minute look at open orders", 10),
+        ("warm, with the look", looking, "open orders of every account are read and parsed", None),
+    ):
+        yield _pass(f"{name}{what}", samples, f"{said}; {counted}", target)
     yield figure(
         GROUP,
         f"{name}statements",
@@ -158,6 +147,11 @@ def _still(server: Server, *, runs: int) -> Iterator[Figure]:
     )
 
 
+def _pass(name: str, samples: Sequence[Taken], said: str, target: float | None = None) -> Figure:
+    walls = [each.wall for each in samples]
+    return figure(GROUP, name, MS, walls, f"{said}; {own_cpu(samples)}", target=target)
+
+
 def _inside(number: int) -> Decimal:
     """To and fro within the band."""
     return INSIDE_BAND[0] if number % 2 else -INSIDE_BAND[0]
@@ -166,14 +160,14 @@ def _inside(number: int) -> Decimal:
 def _moving(server: Server, layout: Layout, *, runs: int, target: float | None) -> Iterator[Figure]:
     with stage(server, layout) as here:
         seconds, written = _passes(here, runs + 1, by=AHEAD, after=lambda _: None)
-        assert written == [(layout.positions, 0)] * (runs + 1), f"every peak moves and no stop follows: {written}"
-    yield figure(
-        GROUP,
+        assert written == [(layout.positions, 0)] * (runs + 1), (
+            f"every peak moves and no stop follows: {written}"
+        )
+    yield _pass(
         f"{layout.positions:,} moving, {layout.accounts} accounts",
-        MS,
         drop_first(seconds),
-        f"{_layout(layout)}; every peak and trail moves and is written; no stop is worth replacing",
-        target=target,
+        f"{_layout(layout)}; every peak and trail moves and is written; no stop is worth replacing; a few passes hold the look",
+        target,
     )
 
 
@@ -185,10 +179,8 @@ def _ratchets(server: Server, layout: Layout) -> Iterator[Figure]:
     with stage(server, layout) as here:
         seconds, written = _passes(here, 4, by=FAR_AHEAD, after=settle)
         assert written == [(layout.positions, layout.positions)] * 4, f"every stop follows: {written}"
-    yield figure(
-        GROUP,
+    yield _pass(
         f"{layout.positions:,} moving, stops follow",
-        MS,
         drop_first(seconds),
         f"{_layout(layout)}; every peak and trail moves, and for each position a nearer stop is planned",
     )
@@ -196,9 +188,10 @@ def _ratchets(server: Server, layout: Layout) -> Iterator[Figure]:
 
 def _passes(
     here: Stage, count: int, *, by: Decimal, after: Callable[[Stage], None]
-) -> tuple[Sequence[float], list[tuple[int, int]]]:
+) -> tuple[list[Taken], list[tuple[int, int]]]:
     """Passes of which each moves everything, and what each has written."""
-    seconds, written = [], []
+    seconds: list[Taken] = []
+    written: list[tuple[int, int]] = []
     for _ in range(count):
         seconds.append(here.run(by=by))
         with here.database.transaction() as tx:

@@ -8,6 +8,7 @@ every entry.
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import pairwise
 from uuid import UUID, uuid4
 
 from outcry.calls.classify import ClassifyPosts, GrammarClassifier, Outcome, StoredTickerBook
@@ -104,7 +105,7 @@ class Line:
         assert shop.order(entry)["account_id"] == LIVE
         return [
             Spent(later.ours - earlier.ours, later.venue - earlier.venue, later.asked.since(earlier.asked))
-            for earlier, later in zip(marks, marks[1:], strict=False)
+            for earlier, later in pairwise(marks)
         ]
 
 

@@ -58,7 +58,8 @@ def _ingest(server: Server, *, runs: int) -> Iterator[Figure]:
         with database.transaction() as tx:
             roster.apply_desk(tx, parse_desk(DESK, "desk.yaml"), NOW)
         texts = _texts(1_000)
-        new, known = [], []
+        new: list[float] = []
+        known: list[float] = []
         for run in range(runs + 1):
             clock.advance(timedelta(minutes=1))
             first = 3_000_000_000 + run * len(texts)
@@ -66,8 +67,12 @@ def _ingest(server: Server, *, runs: int) -> Iterator[Figure]:
             for seconds in (new, known):
                 feed.posts = posts
                 seconds.append(_one(database, feed, clock))
-    yield figure(GROUP, "ingest, 1,000 new posts", MS, drop_first(new), "one run: store, move the checkpoint, ring")
-    yield figure(GROUP, "ingest, the same again", MS, drop_first(known), "one run that finds all of them known")
+    yield figure(
+        GROUP, "ingest, 1,000 new posts", MS, drop_first(new), "one run: store, move the checkpoint, ring"
+    )
+    yield figure(
+        GROUP, "ingest, the same again", MS, drop_first(known), "one run that finds all of them known"
+    )
 
 
 def _one(database: CountingDatabase, feed: MemoryFeed, clock: FixedClock) -> float:

@@ -44,7 +44,10 @@ def main(arguments: list[str] | None = None) -> int:
             for each in GROUPS[name](server, options.quick):
                 found.append(each)
                 print(_line(each), flush=True)
-            machine["spin_ms"][name] = [round(before * 1000, 2), round(min(spin() for _ in range(5)) * 1000, 2)]
+            machine["spin_ms"][name] = [
+                round(before * 1000, 2),
+                round(min(spin() for _ in range(5)) * 1000, 2),
+            ]
     machine["elapsed_s"] = round(time.monotonic() - began, 1)
     print(_footing(machine))
     if options.json is not None:
@@ -54,9 +57,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make bench", description="Measures the figures of the performance table.")
-    parser.add_argument("--only", action="append", choices=list(GROUPS), help="this group alone; may be repeated")
-    parser.add_argument("--quick", action="store_true", help="fewer runs, and fewer positions where there are many")
+    parser = argparse.ArgumentParser(
+        prog="make bench", description="Measures the figures of the performance table."
+    )
+    parser.add_argument(
+        "--only", action="append", choices=list(GROUPS), help="this group alone; may be repeated"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer runs, and fewer positions where there are many"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     options = parser.parse_args(arguments)
     if options.json is not None and not options.json.parent.is_dir():

@@ -10,8 +10,6 @@ from typing import Any
 
 import requests
 
-Answerer = Callable[[dict[str, Any]], bytes]
-
 
 class MemorySession(requests.Session):
     """Answers reads from memory, with bodies that were made before the clock started."""

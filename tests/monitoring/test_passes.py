@@ -1,15 +1,15 @@
 """The monitor's passes: each exit rule closes its position, through the ledger, on the local venue."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from tests.orders.conftest import venue_changes, workshop  # noqa: F401 - fixtures of the ledger
+from outcry.controls import operate
+from outcry.orders.plan import LedgerPlanner
+from outcry.runtime.reasons import Reason
+from outcry.runtime.side import Side
 from tests.orders.workshop import LIVE, MASTER, PAPER_ACCOUNT, Workshop
-
-_ = Iterator
 
 
 def test_the_stop_at_the_venue_closes_the_position_and_the_book_learns_why(workshop: Workshop) -> None:
@@ -22,7 +22,7 @@ def test_the_stop_at_the_venue_closes_the_position_and_the_book_learns_why(works
     assert (position["status"], position["exit_reason"]) == ("CLOSED", "STOP_LOSS")
     assert workshop.venue_size() == 0
     assert position["realised_pnl_usd"] < 0
-    assert workshop.venue.open_orders(MASTER) == ()  or not list(workshop.venue.open_orders(MASTER))
+    assert not list(workshop.venue.open_orders(MASTER))
     assert not workshop.rows("select 1 from orders where finished_at is null")
 
 
@@ -45,12 +45,16 @@ def test_the_trail_moves_the_stop_up_and_closes_behind_the_peak(workshop: Worksh
     workshop.mark("BTC", "61500")
     workshop.watch()
     trailed = workshop.position()
-    stops = [order.trigger.price for order in workshop.venue.open_orders(MASTER) if order.trigger and order.trigger.kind == "sl"]
+    stops = [
+        order.trigger.price
+        for order in workshop.venue.open_orders(MASTER)
+        if order.trigger and order.trigger.kind == "sl"
+    ]
     workshop.mark("BTC", "60800")
     workshop.watch()
 
     position = workshop.position()
-    assert trailed["trail_price"] == Decimal("61500") * Decimal("0.99")
+    assert trailed["trail_price"] == Decimal(61500) * Decimal("0.99")
     assert stops == [trailed["stop_price"]]
     assert (position["status"], position["exit_reason"]) == ("CLOSED", "TRAILING_STOP")
     assert position["realised_pnl_usd"] > 0
@@ -84,7 +88,10 @@ def test_the_marks_of_the_live_venue_are_kept_for_paper_too(workshop: Workshop) 
 
     kept = workshop.rows("select venue, mark from marks where market = 'BTC' order by venue")
     listed = workshop.rows("select venue from markets where market = 'BTC' order by venue")
-    assert kept == [{"venue": "hyperliquid", "mark": Decimal(60000)}, {"venue": "paper", "mark": Decimal(60000)}]
+    assert kept == [
+        {"venue": "hyperliquid", "mark": Decimal(60000)},
+        {"venue": "paper", "mark": Decimal(60000)},
+    ]
     assert [row["venue"] for row in listed] == ["hyperliquid", "paper"]
 
 
@@ -100,10 +107,78 @@ def test_nothing_moving_changes_nothing(workshop: Workshop) -> None:
     assert workshop.position()["version"] == before
 
 
-@pytest.mark.parametrize("account", [LIVE])
-def test_f14_the_last_position_closed_at_the_venue_is_closed_in_the_book_too(workshop: Workshop, account: str) -> None:
+def test_a_halt_leaves_nothing_but_exits_that_protect(workshop: Workshop) -> None:
     workshop.enter()
-    workshop.control("trade_by_hand", user=MASTER, coin="BTC", is_buy=False, sz=str(workshop.venue_size()), reduce_only=True)
+    with workshop.database.transaction() as tx:
+        operate.halt(tx, "desk", "a person looks", "tester", workshop.clock.now())
+        planned, why = LedgerPlanner().plan_exit_on_call(
+            tx,
+            agent_id="runner",
+            author_id=1001,
+            market="BTC",
+            side=Side.LONG,
+            now=workshop.clock.now(),
+            trace_id="t",
+        )
+    workshop.watch(after_s=timedelta(hours=2).total_seconds())
+    held = workshop.position()["status"]
+    workshop.mark("BTC", "58700")
+    workshop.watch()
+
+    assert (planned, why) == ([], Reason.HALTED)
+    assert held == "OPEN"
+    assert (workshop.position()["status"], workshop.position()["exit_reason"]) == ("CLOSED", "STOP_LOSS")
+
+
+def test_a_stop_that_was_set_aside_is_replaced_by_another(workshop: Workshop) -> None:
+    refusal = '{"status":"err","response":"Too many cumulative requests sent (1 > 0) for cumulative volume traded $0.0."}'
+    workshop.control(
+        "fault",
+        on="exchange",
+        match={"type": "order"},
+        do="status",
+        status=200,
+        body=refusal,
+        skip=1,
+        times=2,
+    )
+    workshop.enter()
+    stop = workshop.rows("select order_id from orders where leg = 'stop'")[0]["order_id"]
+    workshop.executor.give_up(stop, RuntimeError("poison"))
+    workshop.bells.rung.clear()
+    workshop.mark("BTC", "60005")
+
+    workshop.watch(after_s=6)
+
+    assert workshop.position()["protected_at"] is not None
+    assert workshop.rows("select count(*) as n from orders where leg = 'stop'") == [{"n": 2}]
+
+
+def test_f38_the_venue_s_own_liquidation_price_is_the_one_that_is_kept(workshop: Workshop) -> None:
+    workshop.enter()
+    shown = workshop.venue.account(MASTER).holdings["BTC"].liquidation_price
+    with workshop.database.transaction() as tx:
+        tx.execute("update positions set liquidation_price = 12345")
+
+    workshop.watch()
+
+    assert shown is not None
+    assert workshop.position()["liquidation_price"] == shown
+
+
+@pytest.mark.parametrize("account", [LIVE])
+def test_f14_the_last_position_closed_at_the_venue_is_closed_in_the_book_too(
+    workshop: Workshop, account: str
+) -> None:
+    workshop.enter()
+    workshop.control(
+        "trade_by_hand",
+        user=MASTER,
+        coin="BTC",
+        is_buy=False,
+        sz=str(workshop.venue_size()),
+        reduce_only=True,
+    )
 
     workshop.watch()
 

@@ -21,7 +21,9 @@ def venue_changes() -> dict[str, object]:
 def workshop(database: Database, venue_changes: dict[str, object]) -> Iterator[Workshop]:
     """A ledger at work on a local Hyperliquid, with BTC at 60,000."""
     clock = FixedClock(NOON)
-    with HyperliquidServer(clock, config=build_config({"switches": {"ip_limit": False}, **venue_changes})) as server:
+    with HyperliquidServer(
+        clock, config=build_config({"switches": {"ip_limit": False}, **venue_changes})
+    ) as server:
         made = Workshop(database, server, clock)
         made.mark("BTC", "60000")
         yield made

@@ -22,7 +22,11 @@ def test_an_entry_becomes_a_position_with_its_stop_and_its_target_at_the_venue(w
     assert position["status"] == "OPEN"
     assert position["size"] == workshop.venue_size() > 0
     assert position["protected_at"] is not None
-    resting = {(order.trigger.kind.value, order.size) for order in workshop.venue.open_orders(MASTER) if order.trigger}
+    resting = {
+        (order.trigger.kind.value, order.size)
+        for order in workshop.venue.open_orders(MASTER)
+        if order.trigger
+    }
     assert ("sl", position["size"]) in resting
     assert Decimal(0) < min(size for kind, size in resting if kind == "tp") <= position["size"] / 2
 
@@ -71,7 +75,9 @@ def test_a_lost_reply_makes_one_fill_that_is_tracked_and_protected(workshop: Wor
 
 
 @pytest.mark.parametrize("body", [{"do": "status", "status": 502}, {"do": "html"}, {"do": "truncate"}])
-def test_f51_an_unreadable_answer_is_never_taken_for_success_or_failure(workshop: Workshop, body: dict[str, object]) -> None:
+def test_f51_an_unreadable_answer_is_never_taken_for_success_or_failure(
+    workshop: Workshop, body: dict[str, object]
+) -> None:
     workshop.control("fault", on="exchange", match={"type": "order"}, times=1, commit=True, **body)
 
     order_id = workshop.enter()
@@ -82,7 +88,9 @@ def test_f51_an_unreadable_answer_is_never_taken_for_success_or_failure(workshop
     assert len({fill["oid"] for fill in workshop.venue_fills()}) == 1
 
 
-def test_a_request_that_expired_unseen_is_proven_never_to_have_run_and_the_entry_ends(workshop: Workshop) -> None:
+def test_a_request_that_expired_unseen_is_proven_never_to_have_run_and_the_entry_ends(
+    workshop: Workshop,
+) -> None:
     workshop.control("fault", on="exchange", match={"type": "order"}, do="drop_before_commit", times=1000)
     order_id = workshop.enter(good_for=timedelta(seconds=20))
 
@@ -97,7 +105,9 @@ def test_a_request_that_expired_unseen_is_proven_never_to_have_run_and_the_entry
     assert not workshop.rows("select 1 from reservations where released_at is null")
 
 
-def test_a_thin_book_gives_a_position_of_what_was_filled_and_nothing_goes_after_the_rest(workshop: Workshop) -> None:
+def test_a_thin_book_gives_a_position_of_what_was_filled_and_nothing_goes_after_the_rest(
+    workshop: Workshop,
+) -> None:
     workshop.control("book", market="BTC", bids=[["59999", "10"]], asks=[["60001", "0.01"]])
 
     order_id = workshop.enter()
@@ -106,7 +116,9 @@ def test_a_thin_book_gives_a_position_of_what_was_filled_and_nothing_goes_after_
     assert workshop.order(order_id)["status"] == "PARTIAL_DONE"
     assert position["size"] == workshop.venue_size() == Decimal("0.01")
     assert position["protected_at"] is not None
-    reserved = workshop.rows("select notional_usd from reservations where released_at is null")[0]["notional_usd"]
+    reserved = workshop.rows("select notional_usd from reservations where released_at is null")[0][
+        "notional_usd"
+    ]
     assert reserved < 700
 
 
@@ -115,12 +127,17 @@ def test_an_empty_book_ends_the_entry_and_gives_its_place_back(workshop: Worksho
 
     order_id = workshop.enter()
 
-    assert (workshop.order(order_id)["status"], workshop.order(order_id)["reason"]) == ("REJECTED", "VENUE_NO_LIQUIDITY")
+    assert (workshop.order(order_id)["status"], workshop.order(order_id)["reason"]) == (
+        "REJECTED",
+        "VENUE_NO_LIQUIDITY",
+    )
     assert workshop.position()["status"] == "ABANDONED"
     assert not workshop.rows("select 1 from reservations where released_at is null")
 
 
-def test_f41_a_pause_stops_an_entry_before_it_is_approved_and_before_it_is_prepared(workshop: Workshop) -> None:
+def test_f41_a_pause_stops_an_entry_before_it_is_approved_and_before_it_is_prepared(
+    workshop: Workshop,
+) -> None:
     planned = workshop.plan_entry()
     with workshop.database.transaction() as tx:
         operate.pause(tx, "desk", "a person looks", "tester", workshop.clock.now())
@@ -136,8 +153,13 @@ def test_f50_a_signer_that_the_venue_does_not_know_halts_the_account_and_pages(w
 
     order_id = workshop.enter()
 
-    assert (workshop.order(order_id)["status"], workshop.order(order_id)["reason"]) == ("REJECTED", "SIGNER_INVALID")
-    assert workshop.rows("select state from deployments where account_id = :a", a=LIVE) == [{"state": "HALTED"}]
+    assert (workshop.order(order_id)["status"], workshop.order(order_id)["reason"]) == (
+        "REJECTED",
+        "SIGNER_INVALID",
+    )
+    assert workshop.rows("select state from deployments where account_id = :a", a=LIVE) == [
+        {"state": "HALTED"}
+    ]
     assert "signers" in workshop.notices()
     assert workshop.position()["status"] == "ABANDONED"
 
@@ -216,7 +238,9 @@ def test_a_cap_counts_what_is_reserved_and_names_itself(workshop: Workshop) -> N
     assert workshop.order(second)["reason"] == "CAP_PER_ACCOUNT"
 
 
-def test_f47_the_exact_bytes_nonce_and_client_id_are_stored_before_the_venue_hears_of_them(workshop: Workshop) -> None:
+def test_f47_the_exact_bytes_nonce_and_client_id_are_stored_before_the_venue_hears_of_them(
+    workshop: Workshop,
+) -> None:
     order_id = workshop.enter()
 
     with workshop.database.transaction() as tx:
@@ -224,5 +248,5 @@ def test_f47_the_exact_bytes_nonce_and_client_id_are_stored_before_the_venue_hea
     assert action is not None
     assert action.signed is not None
     assert str(action.nonce) in action.signed
-    assert action.cloid in action.signed
+    assert str(action.cloid) in action.signed
     assert action.sends == 1

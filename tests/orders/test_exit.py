@@ -37,7 +37,9 @@ def test_an_exit_ends_flat_with_its_protections_gone_and_its_profit_from_fills(w
 
     position = workshop.position()
     fills = workshop.venue_fills()
-    gained = sum((Decimal(f["px"]) * Decimal(f["sz"]) * (1 if f["side"] == "A" else -1) for f in fills), Decimal(0))
+    gained = sum(
+        (Decimal(f["px"]) * Decimal(f["sz"]) * (1 if f["side"] == "A" else -1) for f in fills), Decimal(0)
+    )
     fees = sum((Decimal(f["fee"]) for f in fills), Decimal(0))
     assert is_flat_and_clean(workshop)
     assert (position["status"], position["exit_reason"]) == ("CLOSED", "PERSON")
@@ -71,7 +73,9 @@ def test_a_lost_reply_to_an_exit_sells_once(workshop: Workshop, fault: str) -> N
 def test_a_thin_book_is_walked_with_widening_bounds_until_flat(workshop: Workshop) -> None:
     workshop.enter()
     size = workshop.venue_size()
-    workshop.control("book", market="BTC", bids=[["59900", str(size / 2)], ["59500", "10"]], asks=[["60001", "10"]])
+    workshop.control(
+        "book", market="BTC", bids=[["59900", str(size / 2)], ["59500", "10"]], asks=[["60001", "10"]]
+    )
 
     workshop.advance(plan(workshop))
     workshop.drain()
@@ -134,15 +138,29 @@ def test_f19_size_that_others_brought_into_the_place_is_never_sold(workshop: Wor
     assert workshop.position()["status"] == "CLOSED"
 
 
-def test_a_close_call_of_the_author_closes_what_was_entered_on_that_author_s_calls(workshop: Workshop) -> None:
+def test_a_close_call_of_the_author_closes_what_was_entered_on_that_author_s_calls(
+    workshop: Workshop,
+) -> None:
     workshop.enter()
 
     with workshop.database.transaction() as tx:
         planned, reason = LedgerPlanner().plan_exit_on_call(
-            tx, agent_id="runner", author_id=1001, market="BTC", side=Side.LONG, now=workshop.clock.now(), trace_id="t"
+            tx,
+            agent_id="runner",
+            author_id=1001,
+            market="BTC",
+            side=Side.LONG,
+            now=workshop.clock.now(),
+            trace_id="t",
         )
         nothing, why = LedgerPlanner().plan_exit_on_call(
-            tx, agent_id="runner", author_id=1001, market="BTC", side=Side.SHORT, now=workshop.clock.now(), trace_id="t"
+            tx,
+            agent_id="runner",
+            author_id=1001,
+            market="BTC",
+            side=Side.SHORT,
+            now=workshop.clock.now(),
+            trace_id="t",
         )
     workshop.advance(planned[0].order_id)
     workshop.drain()
@@ -158,12 +176,21 @@ def test_a_close_call_also_cancels_entries_of_its_author_that_are_only_planned(w
 
     with workshop.database.transaction() as tx:
         planned, reason = LedgerPlanner().plan_exit_on_call(
-            tx, agent_id="runner", author_id=1001, market="BTC", side=Side.LONG, now=workshop.clock.now(), trace_id="t"
+            tx,
+            agent_id="runner",
+            author_id=1001,
+            market="BTC",
+            side=Side.LONG,
+            now=workshop.clock.now(),
+            trace_id="t",
         )
     workshop.advance(waiting)
 
     assert (planned, reason) == ([], Reason.NOTHING_TO_CLOSE)
-    assert (workshop.order(waiting)["status"], workshop.order(waiting)["reason"]) == ("CANCELLED", "CLOSE_CALL")
+    assert (workshop.order(waiting)["status"], workshop.order(waiting)["reason"]) == (
+        "CANCELLED",
+        "CLOSE_CALL",
+    )
     assert not workshop.venue_fills()
 
 

@@ -87,7 +87,9 @@ class KeySigner:
 
     def sign_digest(self, digest: bytes) -> Signature:
         signed = self._key.sign_recoverable(digest, hasher=None)
-        return Signature(int.from_bytes(signed[:32], "big"), int.from_bytes(signed[32:64], "big"), signed[64] + 27)
+        return Signature(
+            int.from_bytes(signed[:32], "big"), int.from_bytes(signed[32:64], "big"), signed[64] + 27
+        )
 
 
 class TestSigners:
@@ -291,7 +293,9 @@ class Workshop:
         """Let time pass, run one monitor's pass, and answer what it rings."""
         self.clock.advance(timedelta(seconds=after_s))
         now = self.clock.now()
-        self.monitor.run([LIVE, PAPER_ACCOUNT], due_at=now, deadline=now + timedelta(seconds=30), trace_id="tick")
+        self.monitor.run(
+            [LIVE, PAPER_ACCOUNT], due_at=now, deadline=now + timedelta(seconds=30), trace_id="tick"
+        )
         self.drain()
 
     # ─── what it holds ──────────────────────────────────────────────────────────────────────────────────────

@@ -116,7 +116,7 @@ def answer(
     def last(message: Message, error: Exception) -> None:
         try:
             give_up(message, error)
-        except Exception:  # the edge: what cannot be set aside must not make its neighbours come again
+        except Exception:  # noqa: BLE001 - the edge: it must not make its neighbours come again
             logger.exception("A message could not be set aside", extra={"row": message.id})
 
     last_receive = settings_of(models.Settings).last_receive

@@ -226,7 +226,7 @@ class AccountFile(_Part):
     network: Literal["mainnet", "testnet", "local", "paper"]
     address: Address | None = None
     paper_balance_usd: Money | None = None
-    foreign_policy: Literal["observe", "manage", "close"] = "observe"
+    foreign_policy: Literal["observe"] = "observe"
     limits: LimitsFile
 
 

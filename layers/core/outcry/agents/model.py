@@ -50,7 +50,7 @@ class Trailing:
 
 @dataclass(frozen=True, slots=True)
 class ExitRules:
-    """An agent's own exits. The stop is mandatory; whatever a post states can only make an exit earlier."""
+    """An agent's own exits. The stop is mandatory, and a stop that a post states can only be nearer."""
 
     stop_frac: Decimal
     take_profits: tuple[TakeProfitStep, ...]

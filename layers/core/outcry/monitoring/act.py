@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from outcry.agents import roster
 from outcry.monitoring import store
 from outcry.monitoring.exits import Decision
 from outcry.notices.model import Level
 from outcry.notices.tell import tell
 from outcry.orders.model import STOP_LEG
-from outcry.orders.plan import plan_exit, plan_protection
+from outcry.orders.plan import is_halted, plan_exit, plan_protection
 from outcry.orders.ports import Desk
 from outcry.positions import store as positions_store
 from outcry.positions.model import Position, PositionStatus
@@ -25,6 +26,7 @@ from outcry.runtime.side import Side
 from outcry.venues.port import Market, TriggerKind, Venue
 
 _OPEN = frozenset({PositionStatus.OPEN, PositionStatus.UNMANAGED})
+PROTECTIVE = frozenset({Reason.STOP_LOSS, Reason.TRAILING_STOP, Reason.LIQUIDATION_BUFFER})
 Moved = Sequence[tuple[Position, Decision]]
 
 
@@ -91,10 +93,16 @@ class Actor:
         if fresh is None or fresh.status not in _OPEN:
             return None
         assert decision.exit is not None
+        if decision.exit not in PROTECTIVE and self._is_halted(tx, fresh):
+            return None
         order_id = plan_exit(
             tx, fresh, decision.exit, now=now, trace_id=position.trace_id, detail=decision.detail
         )
         return Ring(str(order_id), position.trace_id)
+
+    def _is_halted(self, tx: Transaction, position: Position) -> bool:
+        owner = roster.deployment(tx, position.deployment_id) if position.deployment_id else None
+        return is_halted(tx, position, owner.agent.agent_id if owner else None)
 
     def _plan_ratchet(
         self,

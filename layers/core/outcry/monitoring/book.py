@@ -31,16 +31,14 @@ class Book:
     def read(self, tx: Transaction, account_ids: Sequence[str]) -> list[Entry]:
         """The owned positions of these accounts that still hold their place, as they are now."""
         versions = store.open_versions(tx, account_ids)
-        changed = [key for key, version in versions.items() if self._version(key) != version]
-        for position in positions_store.load_many(tx, changed):
-            self._kept[str(position.position_id)] = (position.version, Entry(position, _banded(position)))
+        kept = self._kept
+        changed = [key for key, version in versions.items() if key not in kept or kept[key][0] != version]
+        known = {key: kept[key][1].position for key in changed if key in kept}
+        for key, position in positions_store.load_many(tx, changed, known).items():
+            kept[key] = (position.version, Entry(position, _banded(position)))
         if len(self._kept) > 2 * len(versions) + 1000:
             self._forget_all_but(versions)
         return [self._kept[key][1] for key in versions]
-
-    def _version(self, key: str) -> int | None:
-        kept = self._kept.get(key)
-        return None if kept is None else kept[0]
 
     def _forget_all_but(self, keys: Iterable[str]) -> None:
         self._kept = {key: self._kept[key] for key in keys}

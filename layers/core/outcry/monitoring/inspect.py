@@ -38,6 +38,7 @@ PROTECT_WITHIN = timedelta(seconds=20)
 PENDING_TOO_LONG = timedelta(minutes=5)
 LOOK_AT_ORDERS_EVERY = timedelta(seconds=60)
 FUNDING_LISTED_AFTER = timedelta(seconds=10)
+LIQUIDATION_MOVED_FRAC = Decimal("0.001")
 _HELD = frozenset({PositionStatus.OPEN, PositionStatus.UNMANAGED})
 _CLEAR = frozenset({Verdict.IN_STEP, Verdict.WAIT})
 
@@ -100,8 +101,9 @@ class Inspector:
             except VenueUnreachable:
                 logger.warning("Funding could not be read in this pass", extra={"account_id": name})
 
-    def note(self, tx: Transaction, seen: Sequence[Seen], now: datetime) -> None:
+    def note(self, tx: Transaction, seen: Sequence[Seen], entries: Sequence[Entry], now: datetime) -> None:
         """Write what was concluded, and what each account is worth and holds now."""
+        positions_store.write_liquidations(tx, _moved_liquidations(seen, entries), now=now)
         names = [one.account.account_id for one in seen]
         earlier = store.last_snapshots(tx, names)
         for one in seen:
@@ -237,3 +239,20 @@ class Inspector:
         """The levels of this position were never worked out: there is nothing to rest, so it is closed."""
         order_id = plan_exit(tx, position, Reason.UNPROTECTED, now=now, trace_id=position.trace_id)
         return Ring(str(order_id), position.trace_id)
+
+
+def _moved_liquidations(seen: Sequence[Seen], entries: Sequence[Entry]) -> list[tuple[Position, Decimal]]:
+    """Positions whose venue names another liquidation price than the book: the venue's own figure is the one that counts."""
+    by_account = {one.account.account_id: one for one in seen}
+    moved = []
+    for entry in entries:
+        position = entry.position
+        one = by_account.get(position.account_id)
+        holding = one.snapshot.holdings.get(position.market) if one else None
+        price = holding.liquidation_price if holding else None
+        if price is None or price <= 0 or position.status not in _HELD:
+            continue
+        known = position.liquidation_price
+        if known is None or abs(price - known) > known * LIQUIDATION_MOVED_FRAC:
+            moved.append((position, price))
+    return moved

@@ -89,7 +89,7 @@ class Monitor:
         rings = self._decide(entries, marks, now, frozen=frozen)
         rings += self._inspector.check_protection(seen, entries, now)
         with self._desk.database.transaction() as tx:
-            self._inspector.note(tx, seen, now)
+            self._inspector.note(tx, seen, entries, now)
             detail = {"accounts": len(accounts), "seen": len(seen), "positions": len(entries)}
             store.beat(tx, f"monitor_{self._live[0]}", now=now, detail=detail)
         if rings:

@@ -82,17 +82,25 @@ def write_markets(
 def in_flight(
     tx: Transaction, account_ids: Sequence[str]
 ) -> dict[tuple[str, str], tuple[bool, datetime | None]]:
-    """By account and place: whether a request may be changing the size now, and when the place last changed."""
+    """By account and place: whether a request may be changing the size now, and when the place last changed.
+
+    Places where neither is so are left out, and so are changes long before the account's last snapshot: a later snapshot shows
+    them, however far venue and feed lag.
+    """
     rows = tx.all(
         """
         with busy as (
-            select account_id, position_key, bool_or(kind in ('enter', 'exit') and status in ('WORKING', 'UNKNOWN')) as busy
-              from orders where account_id = any(cast(:ids as text[])) and finished_at is null group by 1, 2
+            select distinct account_id, position_key from orders
+             where account_id = any(cast(:ids as text[])) and finished_at is null
+               and kind in ('enter', 'exit') and status in ('WORKING', 'UNKNOWN')
         ), recent as (
-            select account_id, position_key, max(filled_at) as at from fills where account_id = any(cast(:ids as text[])) group by 1, 2
+            select f.account_id, f.position_key, max(f.filled_at) as at from fills f left join snapshots s using (account_id)
+             where f.account_id = any(cast(:ids as text[]))
+               and f.filled_at > coalesce(s.taken_at, '-infinity') - interval '1 minute'
+             group by 1, 2
         )
         select coalesce(b.account_id, r.account_id) as account_id, coalesce(b.position_key, r.position_key) as position_key,
-               coalesce(b.busy, false) as busy, r.at
+               b.account_id is not null as busy, r.at
           from busy b full join recent r using (account_id, position_key)
         """,
         ids=list(account_ids),
@@ -120,7 +128,7 @@ def working_protections(tx: Transaction, position_ids: Sequence[UUID]) -> dict[U
         """
         select position_id, order_id from orders
          where position_id = any(cast(:ids as uuid[])) and kind = 'protect' and leg = 'stop'
-           and finished_at is null and status <> 'RESTING'
+           and finished_at is null and status <> 'RESTING' and quarantined_at is null
         """,
         ids=[str(position_id) for position_id in position_ids],
     )
@@ -264,7 +272,7 @@ def resting_protections(tx: Transaction, account_id: str) -> list[Row]:
         """
         select o.order_id, o.trace_id, a.cloid, a.answered_at
           from orders o join actions a on a.order_id = o.order_id and a.attempt = o.attempt and a.kind = 'place'
-         where o.account_id = :account_id and o.kind = 'protect' and o.status = 'RESTING'
+         where o.account_id = :account_id and o.kind = 'protect' and o.status = 'RESTING' and o.finished_at is null
         """,
         account_id=account_id,
     )

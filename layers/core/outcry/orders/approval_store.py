@@ -40,11 +40,14 @@ def usages(
 ) -> tuple[Usage, Usage]:
     """What is reserved now, as the deployment's limits see it and as the account's limits see it.
 
-    The cap per agent counts the agent's reservations on every account; the other caps count within their own scope.
+    The cap per agent counts the agent's reservations on every account of the same nature, live or paper; the other caps count
+    within their own scope.
     """
     row = tx.one(
         """
-        with held as (select * from reservations where released_at is null and (account_id = :account_id or agent_id = :agent_id)),
+        with held as (select r.* from reservations r join accounts a using (account_id)
+                       where released_at is null and (account_id = :account_id or agent_id = :agent_id)
+                         and (a.venue = 'paper') = (select venue = 'paper' from accounts where account_id = :account_id)),
              today as (select * from reservations where account_id = :account_id
                         and reserved_at >= date_trunc('day', cast(:now as timestamptz)))
         select coalesce(sum(notional_usd) filter (where account_id = :account_id), 0) as account,

@@ -10,7 +10,7 @@ Promises:
 from datetime import timedelta
 from uuid import UUID
 
-from outcry.orders import approval_store, fills_store, store
+from outcry.orders import fills_store, store
 from outcry.orders.approval import PASSING, Approver, standing
 from outcry.orders.carry import Barred, Carrier, Held
 from outcry.orders.fills import FillCollector
@@ -207,7 +207,6 @@ class EntryStep:
             return self._next_attempt(held, wait_s=5)
         if refused.kind is RefusalKind.SIGNER:
             with self._desk.database.transaction() as tx:
-                approval_store.halt_deployments(tx, order.account_id, now=self._desk.clock.now())
                 page_signer(tx, held, refused, now=self._desk.clock.now())
             self._desk.signers.forget(held.account)
         if refused.kind in {RefusalKind.UNKNOWN, RefusalKind.BUG}:

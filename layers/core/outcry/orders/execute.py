@@ -56,7 +56,10 @@ class Executor:
         self._advance(order_id, deadline, budget=[MOST_STEPS])
 
     def give_up(self, order_id: UUID, error: Exception) -> None:
-        """Set an order aside after its last delivery. An exit is never given up: it is only rung again by the sweep."""
+        """Set an order aside after its last delivery.
+
+        An exit is never given up: it is only rung again by the sweep. A stop that is set aside is replaced by the monitor.
+        """
         now = self._desk.clock.now()
         with self._desk.database.transaction() as tx:
             order = store.load(tx, order_id)

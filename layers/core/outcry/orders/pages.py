@@ -4,14 +4,16 @@ from datetime import datetime
 
 from outcry.notices.model import Level
 from outcry.notices.tell import tell
+from outcry.orders import approval_store
 from outcry.orders.carry import Held
 from outcry.runtime.database import Transaction
 from outcry.venues.port import Refused
 
 
 def page_signer(tx: Transaction, held: Held, refused: Refused, *, now: datetime) -> None:
-    """The venue does not accept the account's signer."""
+    """The venue does not accept the account's signer: stop its deployments and page a person."""
     order = held.order
+    approval_store.halt_deployments(tx, order.account_id, now=now)
     tell(
         tx,
         level=Level.PAGE,

@@ -10,6 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from outcry.agents.model import Deployment
+from outcry.controls.gate import standing_controls
+from outcry.controls.model import ControlMode, mode_of
 from outcry.orders import plan_store, store
 from outcry.orders.model import STOP_LEG, OrderKind, OrderStatus
 from outcry.positions.model import Position
@@ -75,6 +77,9 @@ class LedgerPlanner:
         followed = [position for position in held if position.plan.follow_close_calls]
         if not followed:
             return [], Reason.CLOSE_CALLS_IGNORED
+        followed = [position for position in followed if not is_halted(tx, position, agent_id)]
+        if not followed:
+            return [], Reason.HALTED
         planned = [
             plan_exit(
                 tx, position, Reason.CLOSE_CALL, now=now, trace_id=trace_id, subject=str(position.position_id)
@@ -82,6 +87,17 @@ class LedgerPlanner:
             for position in followed
         ]
         return [Planned(order_id, is_exit=True) for order_id in planned], None
+
+
+def is_halted(tx: Transaction, position: Position, agent_id: str | None) -> bool:
+    """Whether only exits that protect may be made here: a halt stands over the desk, the account, the deployment or the agent."""
+    mode = mode_of(
+        standing_controls(tx),
+        account_id=position.account_id,
+        deployment_id=position.deployment_id,
+        agent_id=agent_id,
+    )
+    return mode is ControlMode.HALT
 
 
 def plan_exit(

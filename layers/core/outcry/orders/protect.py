@@ -69,7 +69,6 @@ class ProtectStep:
         venue = self._desk.venue_of(order)
         market = self._desk.market(venue, order.market)
         assert market is not None, "a held position names a listed market"
-        replaced: list[UUID] = []
         known = self._carrier.carry(
             held,
             self._request(held, venue, market),
@@ -80,10 +79,10 @@ class ProtectStep:
             guard=lambda tx: store.move(
                 tx, order, OrderStatus.WORKING, held=held.claim, now=self._desk.clock.now()
             ),
-            learn=lambda tx, outcome: self._rest(tx, held, outcome, replaced),
+            learn=lambda tx, outcome: self._rest(tx, held, outcome),
         )
         assert not isinstance(known, Barred), "a protection is never barred"
-        return self._learn(held, position, known, replaced)
+        return self._learn(held, position, known)
 
     def _request(self, held: Held, venue: Venue, market: Market) -> Place:
         order = held.order
@@ -101,10 +100,10 @@ class ProtectStep:
             trigger=None if crossed else Trigger(TriggerKind(order.plan["trigger"]), order.trigger_price),
         )
 
-    def _learn(self, held: Held, position: Position, known: Known, replaced: list[UUID]) -> Next:
+    def _learn(self, held: Held, position: Position, known: Known) -> Next:
         match known:
             case Resting():
-                return self._rests(held, known, replaced)
+                return self._rests(held, known)
             case Filled():
                 return self._end(held, OrderStatus.TRIGGERED, Reason(held.order.plan["reason"]))
             case Refused():
@@ -117,8 +116,8 @@ class ProtectStep:
             case Done():
                 raise AssertionError("a placement is never answered with a plain done")
 
-    def _rest(self, tx: Transaction, held: Held, outcome: Outcome, replaced: list[UUID]) -> None:
-        """Note that it rests, in the transaction that records the answer; a nearer stop has the older ones taken off."""
+    def _rest(self, tx: Transaction, held: Held, outcome: Outcome) -> None:
+        """Note that it rests, in the transaction that records the answer."""
         order = held.order
         if not isinstance(outcome, Resting):
             return
@@ -139,13 +138,6 @@ class ProtectStep:
             protect_by=None,
             status=status.value,
         )
-        for older in store.of_position(tx, position.position_id, (order.kind,), unfinished=True):
-            if (
-                older.leg == STOP_LEG
-                and older.sequence < order.sequence
-                and older.status is OrderStatus.RESTING
-            ):
-                replaced += self._plan_cancel(tx, position, older)
 
     def _plan_cancel(self, tx: Transaction, position: Position, target: Order) -> list[UUID]:
         cancel = plan_cancel(
@@ -159,18 +151,40 @@ class ProtectStep:
         )
         return [] if cancel is None else [cancel]
 
-    def _rests(self, held: Held, resting: Resting, replaced: list[UUID]) -> Next:
+    def _rests(self, held: Held, resting: Resting) -> Next:
+        """It was acknowledged. A stop that replaces another one is read back before the other is taken off."""
         order = held.order
         assert order.position_id is not None
         with self._desk.database.transaction() as tx:
             fresh = store.load(tx, order.order_id)
             if fresh is not None and fresh.status is not OrderStatus.RESTING:
-                self._rest(tx, held, resting, replaced)
+                self._rest(tx, held, resting)
             position = positions_store.load(tx, order.position_id)
+            older = self._older(tx, order)
         assert position is not None
         if position.status in GONE:
             return again(1)  # it came to rest after the position was gone: look at it again and take it off
-        return follow(*replaced)
+        return self._look(held, position) if older else done()
+
+    def _older(self, tx: Transaction, order: Order) -> list[Order]:
+        """The resting stops that this one replaces."""
+        if order.leg != STOP_LEG or order.position_id is None:
+            return []
+        stops = store.of_position(tx, order.position_id, (order.kind,), unfinished=True)
+        return [
+            stop
+            for stop in stops
+            if stop.leg == STOP_LEG and stop.sequence < order.sequence and stop.status is OrderStatus.RESTING
+        ]
+
+    def _replace_older(self, held: Held, position: Position) -> Next:
+        with self._desk.database.transaction() as tx:
+            cancels = [
+                cancel
+                for older in self._older(tx, held.order)
+                for cancel in self._plan_cancel(tx, position, older)
+            ]
+        return follow(*cancels)
 
     def _refused(self, held: Held, position: Position, refused: Refused) -> Next:
         now = self._desk.clock.now()
@@ -261,9 +275,11 @@ class ProtectStep:
                 return again(5)
             return self._end(held, OrderStatus.CANCELLED, Reason.NO_LONGER_NEEDED)
         if report.state is OrderState.OPEN:
-            if position.status not in GONE:
-                return done()
-            return self._take_off(held, position)
+            return (
+                self._take_off(held, position)
+                if position.status in GONE
+                else self._replace_older(held, position)
+            )
         if order.filled_size > 0 or report.state in {OrderState.FILLED, OrderState.TRIGGERED}:
             return self._end(held, OrderStatus.TRIGGERED, Reason(order.plan["reason"]))
         return self._end(held, OrderStatus.CANCELLED, Reason.NO_LONGER_NEEDED)

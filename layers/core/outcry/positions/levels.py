@@ -40,7 +40,9 @@ def resolve(plan: ExitPlan, *, side: Side, entry_price: Decimal, liquidation_pri
     own = entry_price * (ONE - plan.own_stop_frac * side.sign)
     stop = _losing_price(plan.stop, side, entry_price)
     if (stop - own) * side.sign < 0:
-        stop = own  # a slipped fill would put a stated price farther away than the loss that was sized
+        # a slipped fill put the stated price farther away than the loss that was sized
+        notes.append(f"planned stop {stop} is too far after a fill at {entry_price}: the agent's own is used")
+        stop = own
     if not _usable(stop, side, entry_price, limit):
         if stop != own:
             notes.append(

@@ -34,13 +34,9 @@ _UNAVAILABLE_CLASSES = (
     "53",
     "25P03",
 )  # connection exception, operator intervention, insufficient resources, ended for idling in a transaction
-_REPEATABLE = (
-    "40001",
-    "40P01",
-    "55P03",
-    "57014",
-    "0A000",
-)  # serialization, deadlock, lock or statement timeout, plan
+PLAN_IS_OUTDATED = "0A000"  # a kept statement no longer fits its table
+# serialization, deadlock, lock timeout, statement timeout, outdated plan: doing it again may cure it
+_REPEATABLE = ("40001", "40P01", "55P03", "57014", PLAN_IS_OUTDATED)
 
 
 class UniqueViolation(Exception):
@@ -270,8 +266,12 @@ class Database:
         )
 
 
+def _detail(error: Exception) -> dict[str, Any]:
+    return error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+
+
 def _translated(error: Exception) -> Exception:
-    detail = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+    detail = _detail(error)
     code = str(detail.get("C", ""))
     message = str(detail.get("M", error))
     if code == UNIQUE_VIOLATION:

@@ -1,9 +1,9 @@
-"""The exits that an entry is planned with: the agent's own rules, made earlier where the post states levels.
+"""The exits that an entry is planned with: the agent's own rules, with the levels that the post states.
 
 Pure. Promises:
 - A level is a tagged type: a fraction of the entry, or a price. A number alone never means both.
 - A stop stated in a post may only make the exit earlier (nearer to the entry) and the position smaller, never
-  larger.
+  larger. Targets that it states take the place of the ladder's prices; how much is closed there stays the agent's.
 - A stated level on the wrong side of the reference price, or nearer than noise, is left out, and that is
   recorded; so is a target ten times away: it is in other units, and would only keep the agent's own from
   closing.

@@ -1,8 +1,8 @@
 """Whether an agent acts on a call to open, and with what plan: the decision itself, with its reason.
 
 Pure. Promises: the first check that fails decides, in a fixed order; a missing or stale mark is never
-replaced by another price; what a post states can make an entry smaller, less leveraged, earlier out or
-refused, never the opposite.
+replaced by another price; a stop or a leverage that a post states can make an entry smaller, less leveraged,
+earlier out or refused, never the opposite. Targets that it states are used as prices of the agent's own ladder.
 """
 
 from collections.abc import Sequence
