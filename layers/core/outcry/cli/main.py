@@ -6,7 +6,7 @@ Configuration comes from the environment, as it does for the functions. Every co
 
 import typer
 
-from outcry.cli import controls, desk, lists, signers, status
+from outcry.cli import controls, desk, lists, redrive, signers, status
 
 app = typer.Typer(
     name="outcry",
@@ -19,5 +19,6 @@ app = typer.Typer(
 status.register(app)
 lists.register(app)
 controls.register(app)
+redrive.register(app)
 app.add_typer(signers.app)
 app.add_typer(desk.app)

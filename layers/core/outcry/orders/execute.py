@@ -71,7 +71,10 @@ class Executor:
                     level=Level.PAGE,
                     topic="quarantine",
                     subject=f"An order of {order.market} on {order.account_id} was set aside",
-                    text=f"The {order.kind.value} {order_id} failed on its last delivery: {type(error).__name__}. Redrive it after a look.",
+                    text=(
+                        f"The {order.kind.value} failed on its last delivery: {type(error).__name__}. "
+                        f"After a look: `outcry redrive orders {order_id}`."
+                    ),
                     dedupe_key=f"quarantine:order:{order_id}:{now:%Y-%m-%dT%H:%M}",
                     now=now,
                     trace_id=order.trace_id,

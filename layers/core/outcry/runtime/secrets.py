@@ -74,12 +74,14 @@ class SecretStore:
 
     def _fetch(self, arn: str) -> dict[str, Secret]:
         import boto3
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
-        if self._client is None:
-            self._client = boto3.client("secretsmanager")
         try:
+            if self._client is None:
+                self._client = boto3.client("secretsmanager")
             text = self._client.get_secret_value(SecretId=arn).get("SecretString", "")
+        except NoRegionError:
+            raise ConfigurationError("AWS_REGION", None, "set it to the region that the secret is in") from None
         except (BotoCoreError, ClientError) as error:
             raise InfrastructureError(f"the secret {arn} cannot be read") from error
         try:
