@@ -151,11 +151,16 @@ def figures(server: Server, *, quick: bool) -> Iterator[Figure]:
         )
     for kind in sorted(here.shares):
         spent = drop_first(here.shares[kind])
-        yield _times(f"own share: {kind}", [each.ours for each in spent], _asked(spent), TARGET_MS)
+        said = f"{_both(kind)}; {_asked(spent)}"
+        yield _times(f"own share: {kind}", [each.ours for each in spent], said, TARGET_MS)
 
 
 def _times(name: str, seconds: list[float], said: str, target: float | None) -> Figure:
     return figure(GROUP, name, MS, seconds, f"{said}; the venue's time is subtracted", target=target)
+
+
+def _both(kind: str) -> str:
+    return "placed and taken off alike" if kind.startswith("protect") else "without the orders that it called"
 
 
 def _called(kind: str, leg: str) -> str:

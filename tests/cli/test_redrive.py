@@ -4,7 +4,9 @@ from tests.cli.conftest import Outcry
 from tests.orders.workshop import Workshop
 
 
-def test_an_order_that_was_set_aside_is_executed_after_its_redrive(workshop: Workshop, outcry: Outcry) -> None:
+def test_an_order_that_was_set_aside_is_executed_after_its_redrive(
+    workshop: Workshop, outcry: Outcry
+) -> None:
     order_id = workshop.plan_entry()
     workshop.executor.give_up(order_id, RuntimeError("poison"))
 
@@ -24,7 +26,9 @@ def test_a_row_that_was_not_set_aside_is_left_alone(workshop: Workshop, outcry: 
     assert workshop.order(order_id)["status"] == "FILLED"
 
 
-def test_an_unknown_table_or_a_wrong_id_is_refused_with_what_to_write(workshop: Workshop, outcry: Outcry) -> None:
+def test_an_unknown_table_or_a_wrong_id_is_refused_with_what_to_write(
+    workshop: Workshop, outcry: Outcry
+) -> None:
     wrong_table = outcry("redrive", "positions", "1")
     wrong_id = outcry("redrive", "orders", "seven")
 

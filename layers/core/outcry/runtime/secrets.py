@@ -81,7 +81,9 @@ class SecretStore:
                 self._client = boto3.client("secretsmanager")
             text = self._client.get_secret_value(SecretId=arn).get("SecretString", "")
         except NoRegionError:
-            raise ConfigurationError("AWS_REGION", None, "set it to the region that the secret is in") from None
+            raise ConfigurationError(
+                "AWS_REGION", None, "set it to the region that the secret is in"
+            ) from None
         except (BotoCoreError, ClientError) as error:
             raise InfrastructureError(f"the secret {arn} cannot be read") from error
         try:
