@@ -1,7 +1,8 @@
 """Brings the database to this build's schema: as the stack's custom resource, or invoked by a person.
 
-Creating and updating the resource applies what is missing, before any other function changes. Deleting it, or coming back
-to an older schema in a rollback, is answered with success and changes nothing: migrations only go forward.
+Creating and updating the resource applies what is missing, before any other function changes. Deleting it,
+or coming back to an older schema in a rollback, is answered with success and changes nothing: migrations
+only go forward.
 """
 
 import json

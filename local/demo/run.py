@@ -35,8 +35,8 @@ WATCHED_RUN_S = 60.0  # where a person watches, the replay is not faster than th
 _LOOK_EVERY_S = 0.4
 
 
-class Interrupted(Exception):
-    """A person, or the system, wants the demo to end."""
+class Interrupted(BaseException):
+    """A person, or the system, wants the demo to end. No library may take it for a fault and try again."""
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -25,6 +25,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _INIT_LIMIT_S = (
     60.0  # Lambda gives ten seconds; a busy machine that compiles everything for the first time needs more
 )
+_LEAVE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +138,17 @@ class Pool:
                 self._end(environment, f"killed at its limit of {environment.function.timeout_s} s")
 
     def close(self) -> None:
-        """End every environment."""
+        """End every environment: those that wait for work end by themselves when nobody is there to give
+        it.
+        """
         ending, self._environments = self._environments, []
-        stop_all([environment.process for environment in ending], grace_s=2.0)
         for environment in ending:
             environment.channel.close()
+        deadline_s = time.monotonic() + _LEAVE_S
+        for environment in ending:
+            if environment.is_ready and environment.run is None:
+                environment.process.wait(max(0.0, deadline_s - time.monotonic()))
+        stop_all([environment.process for environment in ending], grace_s=2.0)
 
     def _wait(self, wait_s: float) -> None:
         limits = [limit for e in self._environments if (limit := e.limit_s) is not None]

@@ -1,7 +1,7 @@
 """Breaks our own code on purpose, inside an execution environment, to show that the audit notices.
 
-Promises: never part of the product. It replaces functions in a running process of a local run and touches no file, and what
-it breaks stays broken for the whole run:
+Promises: never part of the product. It replaces functions in a running process of a local run and touches no
+file, and what it breaks stays broken for the whole run:
 - `stop`: stops over positions are planned and never placed.
 - `dedupe`: each entry is sent twice, the second time signed anew, as if nothing remembered the first.
 - `fill`: one fill of a live account is booked twice.

@@ -251,7 +251,7 @@ def data_keys(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 def test_f25_making_and_opening_log_no_key_even_where_everything_is_logged(
     kms: Kms, key_arn: str, context: SealContext, data_keys: list[bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, logger="botocore"):
         sealed = create(kms, key_arn, context, drawn(PRIVATE, NONCE))
         open_key(kms, context, sealed)
 

@@ -255,6 +255,7 @@ create unique index one_owned_position_per_place on positions (account_id, venue
     where is_owned and status not in ('CLOSED', 'ABANDONED');
 create index on positions (account_id) where status not in ('CLOSED', 'ABANDONED');
 create index on positions (deployment_id, created_at desc);
+create index on positions (account_id) where status = 'CLOSED' and is_owned and not pnl_is_final;
 
 -- ─── orders/ ────────────────────────────────────────────────────────────────────────────────────────────────────────
 

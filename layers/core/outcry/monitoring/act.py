@@ -11,6 +11,7 @@ from uuid import UUID
 
 from outcry.agents import roster
 from outcry.monitoring import store
+from outcry.monitoring.book import Book
 from outcry.monitoring.exits import Decision
 from outcry.notices.model import Level
 from outcry.notices.tell import tell
@@ -33,16 +34,18 @@ Moved = Sequence[tuple[Position, Decision]]
 class Actor:
     """Writes and plans what the pass decided."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, book: Book) -> None:
         self._desk = desk
+        self._book = book
 
     def follow(self, moved: Moved, now: datetime) -> list[Ring]:
         """Write what moved and plan what follows; returns the orders to ring."""
         if not moved:
             return []
         ratchets = [(p, d, *self._terms(p)) for p, d in moved if d.exit is None and d.ratchet_to is not None]
+        staying = [(p, d) for p, d in moved if d.exit is None]
         with self._desk.database.transaction() as tx:
-            positions_store.write_watches(tx, [_row(p, d) for p, d in moved if d.exit is None], now=now)
+            count = positions_store.write_watches(tx, [_row(p, d) for p, d in staying], now=now)
             rings = [
                 ring for p, d in moved if d.exit is not None and (ring := self._plan_exit(tx, p, d, now))
             ]
@@ -50,6 +53,8 @@ class Actor:
             for position, decision, venue, market in ratchets:
                 if position.position_id not in placing:
                     rings += self._plan_ratchet(tx, position, decision, venue, market, now)
+        if count == len(staying):  # otherwise somebody changed a row in between: it is read again
+            self._book.keep(staying)
         return rings
 
     def tell_frozen(self, venue: str, now: datetime) -> list[Ring]:

@@ -5,10 +5,10 @@ that was kept. So a pass over positions that stand still reads two short columns
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from outcry.monitoring import store
-from outcry.monitoring.exits import Watch, Watched, watch
+from outcry.monitoring.exits import Decision, Watch, Watched, watch
 from outcry.positions import store as positions_store
 from outcry.positions.model import Position
 from outcry.runtime.database import Transaction
@@ -39,6 +39,18 @@ class Book:
         if len(self._kept) > 2 * len(versions) + 1000:
             self._forget_all_but(versions)
         return [self._kept[key][1] for key in versions]
+
+    def keep(self, moved: Iterable[tuple[Position, Decision]]) -> None:
+        """Remember rows as this process has just written them: the next pass reads their versions and nothing else."""
+        for position, decision in moved:
+            written = replace(
+                position,
+                peak=decision.peak,
+                trail_price=decision.trail_price,
+                crossed_since=decision.crossed_since,
+                version=position.version + 1,
+            )
+            self._kept[str(position.position_id)] = (written.version, Entry(written, _banded(written)))
 
     def _forget_all_but(self, keys: Iterable[str]) -> None:
         self._kept = {key: self._kept[key] for key in keys}

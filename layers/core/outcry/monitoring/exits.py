@@ -41,13 +41,25 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
+class Climb:
+    """What a new best price does to a trail, worked out beforehand: the trail's share of it, and what a ratchet is worth."""
+
+    trail_share: Decimal
+    step: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
-    """A position with its band: as long as `low < mark < high` and `now < until`, nothing has to be decided."""
+    """A position with its band: as long as `low < mark < high` and `now < until`, nothing has to be decided.
+
+    `climb` says what a mark on the winning side of the band does; None where there is no trail, or a crossing to look at.
+    """
 
     watched: Watched
     low: Decimal
     high: Decimal
     until: datetime
+    climb: Climb | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +88,26 @@ def watch(watched: Watched) -> Watch:
     low, high = (near_loss, near_win) if sign > 0 else (-near_win, -near_loss)
     if watched.crossed_since is not None:
         low, high = _FAR, -_FAR  # a crossing is looked at on every pass, until it is filled or gone
-    return Watch(watched, low, high, watched.ends_at or _NEVER)
+    return Watch(watched, low, high, watched.ends_at or _NEVER, _climb(watched) if low < high else None)
+
+
+def _climb(watched: Watched) -> Climb | None:
+    trailing = watched.trailing
+    if trailing is None:
+        return None
+    return Climb(
+        trail_share=_ONE - trailing.distance_frac * watched.side.sign,
+        step=watched.entry_price * trailing.step_frac,
+    )
 
 
 def decide(subject: Watch, mark: Decimal, now: datetime) -> Decision | None:
     """What must be done at this mark; None where nothing changed."""
-    if subject.low < mark < subject.high and now < subject.until:
-        return None
+    if now < subject.until:
+        if subject.low < mark < subject.high:
+            return None
+        if subject.climb is not None and (mark >= subject.high) is (subject.watched.side is Side.LONG):
+            return _climbed(subject.watched, subject.climb, mark)
     watched = _with_peak(subject.watched, mark)
     moved = Decision(watched.peak, watched.trail_price, None)
     due = _exit(watched, mark, now)
@@ -95,6 +120,24 @@ def decide(subject: Watch, mark: Decimal, now: datetime) -> Decision | None:
     before = subject.watched
     unchanged = Decision(before.peak, before.trail_price, before.crossed_since)
     return None if changed == unchanged else changed
+
+
+def _climbed(watched: Watched, climb: Climb, mark: Decimal) -> Decision | None:
+    """A mark at or beyond the best price so far: the common case of a moving market, and the only one that is in a hurry."""
+    trail = mark * climb.trail_share
+    known = watched.trail_price
+    if watched.side is Side.LONG:
+        if known is not None and known > trail:
+            trail = known
+        gain = trail - watched.resting_stop
+    else:
+        if known is not None and known < trail:
+            trail = known
+        gain = watched.resting_stop - trail
+    ratchet = trail if gain >= climb.step and gain > 0 else None
+    if ratchet is None and trail == known and mark == watched.peak:
+        return None
+    return Decision(mark, trail, None, ratchet)
 
 
 def liquidation_limit(watched: Watched) -> Decimal | None:

@@ -51,6 +51,8 @@ class Seen:
     venue: Venue
     snapshot: AccountSnapshot
     findings: list[Finding] = field(default_factory=list)
+    is_compared: bool = False
+    is_unread: bool = False
 
 
 class Inspector:
@@ -73,7 +75,10 @@ class Inspector:
             places.setdefault(position.account_id, []).append(held)
         for one in seen:
             shown = {market: holding.size for market, holding in one.snapshot.holdings.items()}
-            one.findings = reconcile(places.get(one.account.account_id, []), shown, one.snapshot.taken_at)
+            one.findings = []
+            if not one.is_unread:  # nothing is concluded about an account whose fills could not be read
+                one.findings = reconcile(places.get(one.account.account_id, []), shown, one.snapshot.taken_at)
+            one.is_compared = not one.is_unread
         return [one for one in seen if any(finding.verdict not in _CLEAR for finding in one.findings)]
 
     def read_fills(self, unclear: Iterable[Seen]) -> None:
@@ -82,7 +87,7 @@ class Inspector:
             try:
                 self._collector.collect(one.account)
             except VenueUnreachable:
-                one.findings = []
+                one.is_unread = True
                 logger.warning(
                     "Fills could not be read in this pass", extra={"account_id": one.account.account_id}
                 )
@@ -106,16 +111,15 @@ class Inspector:
         positions_store.write_liquidations(tx, _moved_liquidations(seen, entries), now=now)
         names = [one.account.account_id for one in seen]
         earlier = store.last_snapshots(tx, names)
-        for one in seen:
-            foreign = [finding for finding in one.findings if finding.verdict is Verdict.FOREIGN]
-            if one.findings:
-                keys = [finding.position_key for finding in foreign]
-                store.end_discovered(tx, one.account.account_id, keys, now=now)
-            for finding in one.findings:
-                if finding.verdict is Verdict.ABSENT:
-                    positions_store.mark_absent(tx, one.account.account_id, finding.position_key, now=now)
-            for finding in foreign:
-                self._note_foreign(tx, one, finding, earlier.get(one.account.account_id), now)
+        found = [(one, finding) for one in seen for finding in one.findings]
+        foreign = [(one, finding) for one, finding in found if finding.verdict is Verdict.FOREIGN]
+        absent = [(one, finding) for one, finding in found if finding.verdict is Verdict.ABSENT]
+        shown = [(one.account.account_id, finding.position_key) for one, finding in foreign]
+        store.end_discovered(tx, [one.account.account_id for one in seen if one.is_compared], shown, now=now)
+        for one, finding in absent:
+            positions_store.mark_absent(tx, one.account.account_id, finding.position_key, now=now)
+        for one, finding in foreign:
+            self._note_foreign(tx, one, finding, earlier.get(one.account.account_id), now)
         store.write_snapshots(tx, {one.account.account_id: one.snapshot for one in seen})
         self._note_waiting(tx, names, now)
 

@@ -21,13 +21,14 @@ from outcry.orders.fills import FillCollector
 from outcry.orders.ports import Desk
 from outcry.positions.model import PositionStatus
 from outcry.runtime.errors import VenueUnreachable
-from outcry.runtime.leases import end_lease, try_lease
+from outcry.runtime.leases import end_leases, try_leases
 from outcry.runtime.observability import logger
 from outcry.runtime.queues import Queue, Ring
 from outcry.venues.port import Marks, Venue
 from outcry.venues.settling import Settles
 
 LATE = timedelta(seconds=20)
+LEASE = "monitor:"
 MARK_MAX_AGE = timedelta(seconds=10)
 MARKETS_KEPT_FOR = timedelta(hours=1)
 WATCHED = frozenset({PositionStatus.OPEN, PositionStatus.UNMANAGED})
@@ -41,7 +42,7 @@ class Monitor:
         self._live = live
         self._book = Book()
         self._inspector = Inspector(desk, collector)
-        self._actor = Actor(desk)
+        self._actor = Actor(desk, self._book)
 
     def run(self, account_ids: Sequence[str], *, due_at: datetime, deadline: datetime, trace_id: str) -> int:
         """Run one pass; returns how many positions it looked at. Raises VenueUnreachable where no marks came."""
@@ -52,18 +53,14 @@ class Monitor:
             )
             return 0
         holder = self._desk.new_id()
+        names = [f"{LEASE}{account_id}" for account_id in account_ids]
         with self._desk.database.transaction() as tx:
-            ours = [
-                account_id
-                for account_id in account_ids
-                if try_lease(tx, f"monitor:{account_id}", holder=holder, now=now, lasting=deadline - now)
-            ]
+            ours = try_leases(tx, names, holder=holder, now=now, lasting=deadline - now)
         try:
-            return self._pass(ours, now)
+            return self._pass([name.removeprefix(LEASE) for name in ours], now)
         finally:
             with self._desk.database.transaction() as tx:
-                for account_id in ours:
-                    end_lease(tx, f"monitor:{account_id}", holder=holder)
+                end_leases(tx, ours, holder=holder)
 
     def _pass(self, account_ids: Sequence[str], now: datetime) -> int:
         live = self._desk.venue(*self._live)

@@ -108,16 +108,23 @@ def in_flight(
     return {(row["account_id"], row["position_key"]): (row["busy"], row["at"]) for row in rows}
 
 
-def end_discovered(tx: Transaction, account_id: str, keys_shown: Sequence[str], *, now: datetime) -> None:
-    """Close the records of foreign holdings that the venue no longer shows; their profit is not ours to know."""
+def end_discovered(
+    tx: Transaction, account_ids: Sequence[str], shown: Sequence[tuple[str, str]], *, now: datetime
+) -> None:
+    """Close the records of foreign holdings of these accounts that no (account, position key) in `shown` names any more.
+
+    Their profit is not ours to know.
+    """
     tx.execute(
         """
-        update positions set status = 'CLOSED', closed_at = :now, updated_at = :now
-         where account_id = :account_id and origin = 'DISCOVERED' and not is_owned and status = 'OPEN'
-           and position_key <> all(cast(:keys as text[]))
+        update positions p set status = 'CLOSED', closed_at = :now, updated_at = :now
+         where p.account_id = any(cast(:ids as text[])) and p.origin = 'DISCOVERED' and not p.is_owned and p.status = 'OPEN'
+           and not exists (select 1 from unnest(cast(:accounts as text[]), cast(:keys as text[])) as s (account_id, position_key)
+                            where s.account_id = p.account_id and s.position_key = p.position_key)
         """,
-        account_id=account_id,
-        keys=list(keys_shown),
+        ids=list(account_ids),
+        accounts=[account_id for account_id, _ in shown],
+        keys=[key for _, key in shown],
         now=now,
     )
 

@@ -147,10 +147,8 @@ class Executor:
         now = self._desk.clock.now()
         due = None if waits_s is None else now + timedelta(seconds=waits_s)
         with self._desk.database.transaction() as tx:
-            order = store.load(tx, held.order.order_id)
-            ended = order is None or order.status in TERMINAL
-            ours = release(tx, ORDERS, held.claim, next_ring_at=None if ended else due, error=error)
-        if not ours:
+            ended = store.give_back(tx, held.claim, next_ring_at=due, error=error)
+        if ended is None:
             logger.warning(
                 "A claim lapsed before its order was given back", extra={"order_id": str(held.order.order_id)}
             )

@@ -7,6 +7,7 @@ Promises:
 - When the position is gone, each resting protection is looked up and brought to its end.
 """
 
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -48,6 +49,14 @@ TRIGGER_SLIPPAGE_FRAC = Decimal(
 )  # Hyperliquid gives market triggers 10 % (docs, take-profit and stop-loss orders)
 
 
+@dataclass(slots=True)
+class Rested:
+    """What was found in the transaction that noted that a protection rests; no position: it was not noted here."""
+
+    position: Position | None = None
+    replaces: bool = False
+
+
 class ProtectStep:
     """Advances protections."""
 
@@ -69,6 +78,7 @@ class ProtectStep:
         venue = self._desk.venue_of(order)
         market = self._desk.market(venue, order.market)
         assert market is not None, "a held position names a listed market"
+        rested = Rested()
         known = self._carrier.carry(
             held,
             self._request(held, venue, market),
@@ -79,10 +89,10 @@ class ProtectStep:
             guard=lambda tx: store.move(
                 tx, order, OrderStatus.WORKING, held=held.claim, now=self._desk.clock.now()
             ),
-            learn=lambda tx, outcome: self._rest(tx, held, outcome),
+            learn=lambda tx, outcome: self._rest(tx, held, outcome, rested),
         )
         assert not isinstance(known, Barred), "a protection is never barred"
-        return self._learn(held, position, known)
+        return self._learn(held, position, known, rested)
 
     def _request(self, held: Held, venue: Venue, market: Market) -> Place:
         order = held.order
@@ -100,10 +110,10 @@ class ProtectStep:
             trigger=None if crossed else Trigger(TriggerKind(order.plan["trigger"]), order.trigger_price),
         )
 
-    def _learn(self, held: Held, position: Position, known: Known) -> Next:
+    def _learn(self, held: Held, position: Position, known: Known, rested: Rested) -> Next:
         match known:
             case Resting():
-                return self._rests(held, known)
+                return self._rests(held, known, rested)
             case Filled():
                 return self._end(held, OrderStatus.TRIGGERED, Reason(held.order.plan["reason"]))
             case Refused():
@@ -116,7 +126,7 @@ class ProtectStep:
             case Done():
                 raise AssertionError("a placement is never answered with a plain done")
 
-    def _rest(self, tx: Transaction, held: Held, outcome: Outcome) -> None:
+    def _rest(self, tx: Transaction, held: Held, outcome: Outcome, rested: Rested) -> None:
         """Note that it rests, in the transaction that records the answer."""
         order = held.order
         if not isinstance(outcome, Resting):
@@ -126,6 +136,7 @@ class ProtectStep:
         store.move(tx, order, OrderStatus.RESTING, held=held.claim, now=now, next_ring_at=None)
         position = positions_store.load(tx, order.position_id, lock=True)
         assert position is not None
+        rested.position = position
         if order.leg != STOP_LEG or position.status in GONE:
             return
         status = PositionStatus.OPEN if position.status is PositionStatus.UNMANAGED else position.status
@@ -138,6 +149,7 @@ class ProtectStep:
             protect_by=None,
             status=status.value,
         )
+        rested.replaces = order.sequence > 0 and bool(self._older(tx, order))
 
     def _plan_cancel(self, tx: Transaction, position: Position, target: Order) -> list[UUID]:
         cancel = plan_cancel(
@@ -151,20 +163,15 @@ class ProtectStep:
         )
         return [] if cancel is None else [cancel]
 
-    def _rests(self, held: Held, resting: Resting) -> Next:
+    def _rests(self, held: Held, resting: Resting, rested: Rested) -> Next:
         """It was acknowledged. A stop that replaces another one is read back before the other is taken off."""
-        order = held.order
-        assert order.position_id is not None
-        with self._desk.database.transaction() as tx:
-            fresh = store.load(tx, order.order_id)
-            if fresh is not None and fresh.status is not OrderStatus.RESTING:
-                self._rest(tx, held, resting)
-            position = positions_store.load(tx, order.position_id)
-            older = self._older(tx, order)
-        assert position is not None
-        if position.status in GONE:
+        if rested.position is None:  # it was acknowledged to somebody else, who did not get to note it
+            with self._desk.database.transaction() as tx:
+                self._rest(tx, held, resting, rested)
+        assert rested.position is not None
+        if rested.position.status in GONE:
             return again(1)  # it came to rest after the position was gone: look at it again and take it off
-        return self._look(held, position) if older else done()
+        return self._look(held, rested.position) if rested.replaces else done()
 
     def _older(self, tx: Transaction, order: Order) -> list[Order]:
         """The resting stops that this one replaces."""

@@ -345,6 +345,26 @@ def next_sequence(tx: Transaction, deployment_id: str, kind: OrderKind, subject:
     return int(row["sequence"]) if row else 0
 
 
+def give_back(
+    tx: Transaction, held: Claim, *, next_ring_at: datetime | None, error: str | None
+) -> bool | None:
+    """Give an order back, due again at `next_ring_at` unless it has ended. Whether it has; None: the claim was not ours."""
+    row = tx.one(
+        """
+        update orders set claim_token = null, claimed_until = null, last_error = cast(:error as text),
+               next_ring_at = case when finished_at is null then cast(:next_ring_at as timestamptz) end,
+               attempts = case when cast(:error as text) is null then 0 else attempts end
+         where order_id = :order_id and claim_token = :token
+        returning finished_at is not null as ended
+        """,
+        error=error,
+        next_ring_at=next_ring_at,
+        order_id=held.key,
+        token=held.token,
+    )
+    return None if row is None else bool(row["ended"])
+
+
 def set_plan(tx: Transaction, order: Order, plan: dict[str, Any], *, held: Claim) -> None:
     """Replace what a claimed order is planned with. Raises LostClaim."""
     touched = tx.execute(

@@ -15,6 +15,7 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -250,6 +251,7 @@ class Database:
                     "select set_config(:name, :value, false)", name=name, value=f"{int(seconds * 1000)}ms"
                 )
             connection.run("set timezone to 'UTC'")
+            connection.register_in_adapter(pg8000.native.TIMESTAMPTZ, _moment)
         except (OSError, pg8000.exceptions.Error) as error:
             raise DatabaseUnavailable(_without_password(str(error))) from error
         return connection
@@ -264,6 +266,11 @@ class Database:
         return ssl.create_default_context(
             cafile=str(self._address.ca_file) if self._address.ca_file else None
         )
+
+
+def _moment(written: str) -> datetime:
+    """A timestamptz as the server writes it. The driver's own reader tries several formats and takes ten times as long."""
+    return datetime.fromisoformat(written)
 
 
 def _detail(error: Exception) -> dict[str, Any]:
