@@ -10,7 +10,7 @@ import struct
 from datetime import timedelta
 from pathlib import Path
 
-_OFFSET = struct.Struct("<q")
+_OFFSET = struct.Struct("@q")
 
 
 class ClockFile:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-_OFFSET = struct.Struct("<q")
+_OFFSET = struct.Struct("@q")
 
 
 def served_time_ns(clock_file: Path, real_time_ns: Callable[[], int]) -> Callable[[], int]:

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from outcry.controls import operate
+from outcry.orders.fills import rebook
 from outcry.orders.plan import LedgerPlanner
 from outcry.runtime.reasons import Reason
 from outcry.runtime.side import Side
@@ -200,3 +201,23 @@ def test_f39_a_person_s_own_position_is_observed_and_never_sold(workshop: Worksh
     assert (found["origin"], found["is_owned"], found["status"]) == ("DISCOVERED", False, "OPEN")
     assert workshop.venue_size("ETH") == 1
     assert workshop.notices().count("reconcile") == 1
+
+
+def test_a_position_that_grew_beyond_its_stop_gets_a_stop_over_all_of_it(workshop: Workshop) -> None:
+    workshop.enter()
+    position_id = workshop.position()["position_id"]
+    grown = workshop.position()["size"] + Decimal("0.01")
+    workshop.control("trade_by_hand", user=MASTER, coin="BTC", is_buy=True, sz="0.01")
+    fill = workshop.rows("select fill_key from fills where is_buy order by fill_key desc limit 1")[0][
+        "fill_key"
+    ]
+    with workshop.database.transaction() as tx:
+        tx.execute("update fills set size = size + 0.01 where fill_key = :key", key=fill)
+        rebook(tx, position_id, now=workshop.clock.now())
+
+    for price in ("60010", "60020", "60030", "60040", "60050", "60060"):
+        workshop.mark("BTC", price)
+        workshop.watch()
+
+    stops = [o.size for o in workshop.venue.open_orders(MASTER) if o.trigger and o.trigger.kind == "sl"]
+    assert stops == [grown]

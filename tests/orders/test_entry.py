@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from outcry.controls import operate
-from outcry.orders import store
+from outcry.orders import actions_store
 from outcry.orders.model import ActionKind
 from outcry.runtime.leases import ORDERS, claim
 from outcry.runtime.side import Side
@@ -244,7 +244,7 @@ def test_f47_the_exact_bytes_nonce_and_client_id_are_stored_before_the_venue_hea
     order_id = workshop.enter()
 
     with workshop.database.transaction() as tx:
-        action = store.action(tx, order_id, 0, ActionKind.PLACE)
+        action = actions_store.action(tx, order_id, 0, ActionKind.PLACE)
     assert action is not None
     assert action.signed is not None
     assert str(action.nonce) in action.signed

@@ -15,11 +15,11 @@ from outcry.agents import roster
 from outcry.agents.desk import parse_desk
 from outcry.agents.model import Account
 from outcry.monitoring.monitor import Monitor
+from outcry.orders.actions_store import next_paper_nonce
 from outcry.orders.execute import Executor
 from outcry.orders.plan import LedgerPlanner
 from outcry.orders.ports import Desk, LoadedSigner
 from outcry.orders.signers import PAPER
-from outcry.orders.store import next_paper_nonce
 from outcry.runtime.clock import FixedClock, to_milliseconds
 from outcry.runtime.database import Database, Transaction
 from outcry.runtime.queues import Queue, Ring

@@ -6,7 +6,7 @@ once per process, at first use; settings are checked before anything is opened. 
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,8 @@ from outcry.runtime.queues import Doorbell, Message, SqsDoorbell, answer_batch, 
 from outcry.runtime.secrets import SecretStore
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from outcry.agents.model import Account
     from outcry.calls.classify import Classifier, ClassifyPosts
     from outcry.custody.envelope import Kms
@@ -291,24 +293,41 @@ def _venues(network: str, hyperliquid_url: str) -> "dict[tuple[str, str], Venue]
     """The venues of this process by name and network. Paper trades at the marks of the live one."""
     from decimal import Decimal
 
-    from outcry.agents import roster
     from outcry.venues.hyperliquid.venue import HyperliquidVenue
     from outcry.venues.paper.venue import PaperVenue
 
     live = HyperliquidVenue(network, hyperliquid_url, clock())
-    with database().transaction() as tx:
-        accounts = roster.accounts(tx)
     paper = PaperVenue(
         database(),
         live,
         clock(),
         slippage_bps=Decimal(PAPER_SLIPPAGE_BPS),
         taker_fee_frac=live.taker_fee_frac,
-        opening_usd={
-            each.address: each.paper_balance_usd for each in accounts if each.paper_balance_usd is not None
-        },
+        opening_usd=_PaperBalances(),
     )
     return {(venue.name, venue.network): venue for venue in (live, paper)}
+
+
+class _PaperBalances(Mapping[str, "Decimal"]):
+    """What paper accounts begin with, by address, read when it is asked for: a desk may be applied at any time."""
+
+    def __getitem__(self, address: str) -> "Decimal":
+        return self._read()[address]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def _read(self) -> "dict[str, Decimal]":
+        from outcry.agents import roster
+
+        with database().transaction() as tx:
+            accounts = roster.accounts(tx)
+        return {
+            each.address: each.paper_balance_usd for each in accounts if each.paper_balance_usd is not None
+        }
 
 
 # ─── custody and schema ──────────────────────────────────────────────────────────────────────────────────────

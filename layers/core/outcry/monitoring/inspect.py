@@ -30,7 +30,7 @@ from outcry.runtime.observability import logger
 from outcry.runtime.queues import Ring
 from outcry.runtime.reasons import Reason
 from outcry.runtime.side import Side
-from outcry.venues.port import AccountSnapshot, TriggerKind, Venue
+from outcry.venues.port import AccountSnapshot, OpenOrder, TriggerKind, Venue
 
 SIGHTINGS_APART = timedelta(seconds=10)
 UNPROTECTED_FOR = timedelta(seconds=5)
@@ -201,9 +201,7 @@ class Inspector:
             return []
         self._orders_read[one.account.account_id] = now
         resting = {order.cloid for order in open_orders if order.cloid}
-        bare = [
-            p for p in held if p.protected_at is None and p.opened_at and now - p.opened_at > UNPROTECTED_FOR
-        ]
+        bare = [p for p in held if self._is_bare(p, now) or _is_undercovered(p, open_orders)]
         terms = {p.market: self._desk.market(one.venue, p.market) for p in bare}
         with self._desk.database.transaction() as tx:
             rings = [
@@ -224,6 +222,10 @@ class Inspector:
                     rings.append(self._close_bare(tx, position, now))
         return rings
 
+    def _is_bare(self, position: Position, now: datetime) -> bool:
+        opened = position.opened_at
+        return position.protected_at is None and opened is not None and now - opened > UNPROTECTED_FOR
+
     def _protect_again(self, tx: Transaction, position: Position, trigger: Decimal, now: datetime) -> Ring:
         order_id = plan_protection(
             tx,
@@ -243,6 +245,24 @@ class Inspector:
         """The levels of this position were never worked out: there is nothing to rest, so it is closed."""
         order_id = plan_exit(tx, position, Reason.UNPROTECTED, now=now, trace_id=position.trace_id)
         return Ring(str(order_id), position.trace_id)
+
+
+def _is_undercovered(position: Position, open_orders: Sequence[OpenOrder]) -> bool:
+    """Whether the stops that rest do not cover all of a position that grew: the stop is then replaced by a larger one."""
+    if position.protected_at is None:
+        return False
+    covered = sum(
+        (
+            order.size
+            for order in open_orders
+            if order.market == position.market
+            and order.trigger is not None
+            and order.trigger.kind is TriggerKind.STOP
+            and order.is_buy == (position.side is Side.SHORT)
+        ),
+        Decimal(0),
+    )
+    return Decimal(0) < covered < position.held
 
 
 def _moved_liquidations(seen: Sequence[Seen], entries: Sequence[Entry]) -> list[tuple[Position, Decimal]]:

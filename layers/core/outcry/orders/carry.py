@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from outcry.agents.model import Account
-from outcry.orders import store
+from outcry.orders import actions_store
 from outcry.orders.lifecycle import Takeover, client_order_id, is_expired, take_over
 from outcry.orders.model import Action, ActionKind, ActionStatus, Order
 from outcry.orders.outcomes import Known, Void, recorded, status_after, to_json
@@ -79,7 +79,7 @@ class Carrier:
         if held.order.not_after is not None:
             expires_at = min(expires_at, held.order.not_after)
         with self._desk.database.transaction() as tx:
-            action = store.action(tx, held.order.order_id, attempt, kind)
+            action = actions_store.action(tx, held.order.order_id, attempt, kind)
             if action is None:
                 barred = guard(tx) if guard else None
                 if barred is not None:
@@ -102,7 +102,7 @@ class Carrier:
         now: datetime,
         expires_at: datetime,
     ) -> Action:
-        return store.prepare(
+        return actions_store.prepare(
             tx,
             held.order,
             held=held.claim,
@@ -134,7 +134,7 @@ class Carrier:
 
     def _let_expire(self, held: Held, action: Action, why: str) -> Void:
         with self._desk.database.transaction() as tx:
-            store.move_action(tx, action, ActionStatus.EXPIRED, held=held.claim)
+            actions_store.move_action(tx, action, ActionStatus.EXPIRED, held=held.claim)
         return Void(why)
 
     def _send(
@@ -145,7 +145,7 @@ class Carrier:
             action.payload, nonce=action.nonce, expires_at=action.expires_at, signer=signer.key
         )
         with self._desk.database.transaction() as tx:
-            sent = store.move_action(
+            sent = actions_store.move_action(
                 tx,
                 action,
                 ActionStatus.SENT,
@@ -189,7 +189,7 @@ def record(desk: Desk, held: Held, action: Action, answer: Answer, learn: Learn 
     elif isinstance(outcome, Refused):
         fields["refusal"] = outcome.text
     with desk.database.transaction() as tx:
-        known = store.move_action(tx, action, to, held=held.claim, **fields)
+        known = actions_store.move_action(tx, action, to, held=held.claim, **fields)
         if learn is not None and to in {ActionStatus.ACKED, ActionStatus.REFUSED}:
             learn(tx, outcome)
     return known

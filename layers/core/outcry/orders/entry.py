@@ -10,7 +10,7 @@ Promises:
 from datetime import timedelta
 from uuid import UUID
 
-from outcry.orders import fills_store, store
+from outcry.orders import actions_store, fills_store, store
 from outcry.orders.approval import PASSING, Approver, standing
 from outcry.orders.carry import Barred, Carrier, Held
 from outcry.orders.fills import FillCollector
@@ -189,7 +189,7 @@ class EntryStep:
         now = self._desk.clock.now()
         with self._desk.database.transaction() as tx:
             fresh = store.load(tx, order.order_id)
-            action = store.action(tx, order.order_id, order.attempt, ActionKind.PLACE)
+            action = actions_store.action(tx, order.order_id, order.attempt, ActionKind.PLACE)
             assert fresh is not None and action is not None
             if action.acked_size is None or fresh.filled_size < action.acked_size:
                 return again(2)

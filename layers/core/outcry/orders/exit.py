@@ -10,7 +10,7 @@ Promises:
 from datetime import timedelta
 from decimal import Decimal
 
-from outcry.orders import store
+from outcry.orders import actions_store, store
 from outcry.orders.carry import Barred, Carrier, Held
 from outcry.orders.fills import FillCollector
 from outcry.orders.lifecycle import client_order_id, is_expired
@@ -30,6 +30,7 @@ from outcry.venues.port import Ambiguous, Done, Filled, NotSent, Place, RefusalK
 
 EXIT_LIVES = timedelta(seconds=8)
 OUTAGE_RING_S = 5
+PENDING_RING_S = 20  # the fills did not come at once: they are asked for in peace
 
 
 class ExitStep:
@@ -82,7 +83,7 @@ class ExitStep:
 
     def _is_in_flight(self, order: Order) -> bool:
         with self._desk.database.transaction() as tx:
-            action = store.action(tx, order.order_id, order.attempt, ActionKind.PLACE)
+            action = actions_store.action(tx, order.order_id, order.attempt, ActionKind.PLACE)
         return action is not None and action.status not in {
             ActionStatus.ACKED,
             ActionStatus.REFUSED,
@@ -97,7 +98,7 @@ class ExitStep:
             positions_store.begin_closing(tx, order.position_id, reason=str(order.plan["reason"]), now=now)
             entries = store.of_position(tx, order.position_id, (OrderKind.ENTER,), unfinished=True)
             for entry in entries:
-                action = store.action(tx, entry.order_id, entry.attempt, ActionKind.PLACE)
+                action = actions_store.action(tx, entry.order_id, entry.attempt, ActionKind.PLACE)
                 if action is None and store.finish_unclaimed(
                     tx, entry.order_id, OrderStatus.CANCELLED, now=now, reason=Reason.NO_LONGER_NEEDED.value
                 ):
@@ -198,7 +199,7 @@ class ExitStep:
         now = self._desk.clock.now()
         with self._desk.database.transaction() as tx:
             positions_store.mark_close_pending(tx, position.position_id, now=now)
-        return again(2)
+        return again(PENDING_RING_S if position.status is PositionStatus.CLOSE_PENDING else 2)
 
     def _finish(self, held: Held, position: Position) -> Next:
         to = (

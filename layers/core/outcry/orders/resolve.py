@@ -13,7 +13,7 @@ A request without an order of its own (leverage, cancel) may be repeated harmles
 from datetime import timedelta
 from decimal import Decimal
 
-from outcry.orders import store
+from outcry.orders import actions_store
 from outcry.orders.carry import Held, Learn, record
 from outcry.orders.lifecycle import is_expired
 from outcry.orders.model import Action, ActionKind, ActionStatus
@@ -57,7 +57,7 @@ class Resolver:
 
     def _admit_doubt(self, held: Held, action: Action) -> Action:
         with self._desk.database.transaction() as tx:
-            return store.move_action(tx, action, ActionStatus.UNKNOWN, held=held.claim)
+            return actions_store.move_action(tx, action, ActionStatus.UNKNOWN, held=held.claim)
 
     def _repeat(self, held: Held, venue: Venue, action: Action, learn: Learn | None) -> Known | None:
         now = self._desk.clock.now()
@@ -65,7 +65,7 @@ class Resolver:
             return None
         assert action.signed is not None
         with self._desk.database.transaction() as tx:
-            store.count_send(tx, action, now=now)
+            actions_store.count_send(tx, action, now=now)
         answer = venue.send(action.signed, address=held.account.address)
         known = record(self._desk, held, action, answer, learn)
         return None if known.status is ActionStatus.UNKNOWN else recorded(known)
@@ -99,7 +99,7 @@ class Resolver:
 
     def _void(self, held: Held, action: Action, why: str) -> Void:
         with self._desk.database.transaction() as tx:
-            store.move_action(tx, action, ActionStatus.EXPIRED, held=held.claim)
+            actions_store.move_action(tx, action, ActionStatus.EXPIRED, held=held.claim)
         return Void(why)
 
     def _is_long_expired(self, action: Action) -> bool:

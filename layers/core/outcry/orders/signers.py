@@ -4,7 +4,7 @@ from datetime import datetime
 
 from outcry.agents.model import Account
 from outcry.custody.keyring import Keyring
-from outcry.orders import store
+from outcry.orders import actions_store
 from outcry.orders.ports import LoadedSigner
 from outcry.runtime.database import Transaction
 from outcry.venues.paper.wire import PaperSigner
@@ -26,7 +26,7 @@ class AccountSigners:
 
     def next_nonce(self, tx: Transaction, signer: LoadedSigner, *, now: datetime) -> int:
         if signer.signer_id is None:
-            return store.next_paper_nonce(tx, signer.key.address, now=now)
+            return actions_store.next_paper_nonce(tx, signer.key.address, now=now)
         return self._keyring.next_nonce(tx, signer.signer_id, now=now)
 
     def forget(self, account: Account) -> None:

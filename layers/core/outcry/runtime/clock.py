@@ -14,7 +14,7 @@ from typing import Protocol
 from outcry.runtime.errors import ConfigurationError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_OFFSET = struct.Struct("<q")
+_OFFSET = struct.Struct("@q")  # native: one move, so that no reader ever sees half a number
 
 
 class Clock(Protocol):

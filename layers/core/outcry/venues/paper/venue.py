@@ -59,7 +59,7 @@ _BASIS_POINT = Decimal("0.0001")
 
 
 class PaperVenue:
-    """Trades virtual dollars at the marks of `live`. Accounts are known by the addresses of `opening_usd`.
+    """Trades virtual dollars at the marks of `live`. Accounts are known by the addresses of `opening_usd`, asked at each first use.
 
     `opening_usd` maps an account's address to the cash its book is opened with, at its first use.
     Raises ConfigurationError for a slippage or a fee that is no fraction of a price.
@@ -83,7 +83,7 @@ class PaperVenue:
         self._live = live
         self._clock = clock
         self._terms = Terms(slippage_frac, taker_fee_frac, live.minimum_notional_usd)
-        self._opening_usd = dict(opening_usd)
+        self._opening_usd = opening_usd
         self._opened: set[str] = set()
         self._known_markets: tuple[datetime, Mapping[str, Market]] | None = None
         self._last_marks: Marks | None = None

@@ -1,0 +1,138 @@
+"""SQL of actions: the signed requests of orders. Private to this room.
+
+Promises: nonce, expiry and payload are stored before anything is signed; each change of a status says which status it came
+from, and whose claim it is made under, so that a worker that lost its claim writes nothing.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from outcry.orders.lifecycle import action_may_become
+from outcry.orders.model import Action, ActionKind, ActionStatus, Order
+from outcry.orders.store import LostClaim
+from outcry.runtime.clock import to_milliseconds
+from outcry.runtime.database import Row, Transaction
+from outcry.runtime.leases import Claim
+
+_ACTION = """
+    action_id, order_id, attempt, kind, status, signer_id, signer_address, nonce, expires_at, payload, cloid, signed, answer,
+    refusal, venue_order_id, acked_size, acked_price, sends, prepared_at
+"""
+
+
+def action_from(row: Row) -> Action:
+    """An action from its row."""
+    return Action(**{**row, "kind": ActionKind(row["kind"]), "status": ActionStatus(row["status"])})
+
+
+def actions(tx: Transaction, order_id: UUID) -> list[Action]:
+    """The order's requests, oldest first."""
+    rows = tx.all(
+        f"select {_ACTION} from actions where order_id = :order_id order by prepared_at, attempt",
+        order_id=order_id,
+    )
+    return [action_from(row) for row in rows]
+
+
+def action(tx: Transaction, order_id: UUID, attempt: int, kind: ActionKind) -> Action | None:
+    """The request of one attempt, or None."""
+    row = tx.one(
+        f"select {_ACTION} from actions where order_id = :order_id and attempt = :attempt and kind = :kind",
+        order_id=order_id,
+        attempt=attempt,
+        kind=kind.value,
+    )
+    return None if row is None else action_from(row)
+
+
+def prepare(
+    tx: Transaction,
+    order: Order,
+    *,
+    held: Claim,
+    attempt: int,
+    kind: ActionKind,
+    signer_id: str | None,
+    signer_address: str,
+    nonce: int,
+    expires_at: datetime | None,
+    payload: str,
+    cloid: str | None,
+    now: datetime,
+) -> Action:
+    """Commit nonce, expiry and payload, before anything is signed."""
+    row = tx.one(
+        f"""
+        insert into actions (order_id, attempt, kind, status, signer_id, signer_address, nonce, expires_at, payload, cloid, prepared_at)
+        select :order_id, :attempt, :kind, 'PREPARED', :signer_id, :signer_address, :nonce, :expires_at, :payload, :cloid, :now
+          from orders where order_id = :order_id and claim_token = :token
+        returning {_ACTION}
+        """,
+        order_id=order.order_id,
+        attempt=attempt,
+        kind=kind.value,
+        signer_id=signer_id,
+        signer_address=signer_address,
+        nonce=nonce,
+        expires_at=expires_at,
+        payload=payload,
+        cloid=cloid,
+        now=now,
+        token=held.token,
+    )
+    if row is None:
+        raise LostClaim(f"order {order.order_id} was continued by somebody else")
+    return action_from(row)
+
+
+def next_paper_nonce(tx: Transaction, address: str, *, now: datetime) -> int:
+    """A nonce that this paper account never used; the account's row stays locked until the transaction ends."""
+    tx.all(
+        "select 1 as locked from accounts where venue = 'paper' and address = :address for update",
+        address=address,
+    )
+    row = tx.one(
+        "select greatest(coalesce(max(nonce), 0) + 1, :now_ms) as nonce from actions where signer_address = :address",
+        address=address,
+        now_ms=to_milliseconds(now),
+    )
+    assert row is not None
+    return int(row["nonce"])
+
+
+def move_action(tx: Transaction, known: Action, to: ActionStatus, *, held: Claim, **fields: Any) -> Action:
+    """Move an action from the status we know it in, and return it as it stands then.
+
+    Raises LostClaim where it, or the order's claim, is no longer ours.
+    """
+    if not action_may_become(known.status, to):
+        raise AssertionError(f"an action cannot go from {known.status} to {to}")
+    columns = "".join(
+        f", {name} = cast(:{name} as jsonb)" if name == "answer" else f", {name} = :{name}" for name in fields
+    )
+    row = tx.one(
+        f"""
+        update actions set status = :to{columns}
+         where action_id = :action_id and status = :known
+           and exists (select 1 from orders where order_id = actions.order_id and claim_token = :token)
+        returning {_ACTION}
+        """,
+        to=to.value,
+        action_id=known.action_id,
+        known=known.status.value,
+        token=held.token,
+        **fields,
+    )
+    if row is None:
+        raise LostClaim(f"action {known.action_id} was continued by somebody else")
+    return action_from(row)
+
+
+def count_send(tx: Transaction, known: Action, *, now: datetime) -> None:
+    """Note that the stored bytes are sent once more."""
+    tx.execute(
+        "update actions set sends = sends + 1, sent_at = :now where action_id = :id",
+        id=known.action_id,
+        now=now,
+    )
