@@ -374,11 +374,9 @@ def _address(common: models.Settings) -> Address:
 
 
 def _kms() -> "Kms":
-    import boto3
-
     from outcry.custody.envelope import Kms
 
-    return Kms(boto3.client("kms"))
+    return Kms()
 
 
 def _doorbell(queues: Mapping[Any, str]) -> Doorbell:

@@ -10,6 +10,7 @@ from uuid import UUID
 from outcry.orders import store
 from outcry.orders.carry import Barred, Carrier, Held
 from outcry.orders.model import ActionKind, OrderStatus
+from outcry.orders.outcomes import Void
 from outcry.orders.ports import Desk
 from outcry.orders.progress import Next, again, follow
 from outcry.venues.port import Cancel, Done, OrderState, RefusalKind, Refused
@@ -30,7 +31,7 @@ class CancelStep:
         venue = self._desk.venue_of(order)
         report = venue.order(held.account.address, order.plan["cloid"])
         if report is not None and report.state is not OrderState.OPEN:
-            return self._end(held)
+            return self._end(held, OrderStatus.CANCELLED)  # it may not have been asked for at all
         market = self._desk.market(venue, order.market)
         assert market is not None, "a resting order names a listed market"
         known = self._carrier.carry(
@@ -47,7 +48,7 @@ class CancelStep:
         assert not isinstance(known, Barred), "a cancel is never barred"
         match known:
             case Done() | Refused(kind=RefusalKind.NOT_THERE):
-                return self._end(held)
+                return self._end(held, OrderStatus.FILLED)
             case _:
                 with self._desk.database.transaction() as tx:
                     store.move(
@@ -56,12 +57,12 @@ class CancelStep:
                         OrderStatus.WORKING,
                         held=held.claim,
                         now=self._desk.clock.now(),
-                        attempt=order.attempt + 1 if isinstance(known, Refused) else order.attempt,
+                        attempt=order.attempt + 1 if isinstance(known, Refused | Void) else order.attempt,
                     )
                 return again(3)
 
-    def _end(self, held: Held) -> Next:
+    def _end(self, held: Held, to: OrderStatus) -> Next:
         """The target is off the book: this cancel is done, and the target's own row is looked at next."""
         with self._desk.database.transaction() as tx:
-            store.move(tx, held.order, OrderStatus.FILLED, held=held.claim, now=self._desk.clock.now())
+            store.move(tx, held.order, to, held=held.claim, now=self._desk.clock.now())
         return follow(UUID(held.order.plan["target"]))
