@@ -5,7 +5,9 @@ that is to be mended, each with line, field, value and fix. Nothing is guessed a
 Holds no secrets.
 """
 
+import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from pydantic import ValidationError
@@ -125,15 +127,26 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
+def _bound(detail: ErrorDetails) -> str:
+    """The bound that was passed, as people write it: of a fraction in per cent; empty where no bound was."""
+    context = detail.get("ctx", {})
+    given = next((str(context[name]) for name in ("gt", "ge", "lt", "le") if name in context), "")
+    bound = re.sub(r"Decimal\('(.*)'\)", r"\1", given)
+    if bound and detail["loc"] and str(detail["loc"][-1]).endswith(("_frac", "share")):
+        return f"{(Decimal(bound) * 100).normalize():f}%"
+    return bound
+
+
 def _fix(detail: ErrorDetails) -> str:
     context = detail.get("ctx", {})
+    bound = _bound(detail)
     fixes = {
         "missing": "add it",
         "extra_forbidden": "remove it, or correct its spelling: there is no such field here",
-        "greater_than": f"write more than {context.get('gt')}",
-        "greater_than_equal": f"write at least {context.get('ge')}",
-        "less_than": f"write less than {context.get('lt')}",
-        "less_than_equal": f"write at most {context.get('le')}",
+        "greater_than": f"write more than {bound}",
+        "greater_than_equal": f"write at least {bound}",
+        "less_than": f"write less than {bound}",
+        "less_than_equal": f"write at most {bound}",
         "literal_error": f"write {context.get('expected')}",
         "enum": f"write {context.get('expected')}",
         "value_error": str(context.get("error")),

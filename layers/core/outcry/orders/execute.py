@@ -156,13 +156,16 @@ class Executor:
             self._ring(held, waits_s)
 
     def _ring(self, held: Held, delay_s: int) -> None:
-        queue = Queue.ENTRIES if held.order.kind is OrderKind.ENTER else Queue.EXITS
-        self._desk.doorbell.ring(
-            queue, [Ring(str(held.order.order_id), held.order.trace_id)], delay_s=delay_s
-        )
+        ring = Ring(str(held.order.order_id), held.order.trace_id)
+        self._desk.doorbell.ring(_queue_of(held.order.kind), [ring], delay_s=delay_s)
 
     def _ring_later(self, order_id: UUID) -> None:
         with self._desk.database.transaction() as tx:
             order = store.load(tx, order_id)
         if order is not None and order.status not in TERMINAL:
-            self._desk.doorbell.ring(Queue.EXITS, [Ring(str(order_id), order.trace_id)], delay_s=1)
+            ring = Ring(str(order_id), order.trace_id)
+            self._desk.doorbell.ring(_queue_of(order.kind), [ring], delay_s=1)
+
+
+def _queue_of(kind: OrderKind) -> Queue:
+    return Queue.ENTRIES if kind is OrderKind.ENTER else Queue.EXITS

@@ -14,7 +14,8 @@ class ConfigurationError(OutcryError):
     """A setting is missing or wrong. Nothing starts half-configured; the message names setting, value and fix."""
 
     def __init__(self, setting: str, value: object, fix: str) -> None:
-        super().__init__(f"{setting} = {value!r} cannot be used: {fix}")
+        given = "is not set" if value is None else f"= {value!r} cannot be used"
+        super().__init__(f"{setting} {given}: {fix}")
         self.setting = setting
         self.fix = fix
 

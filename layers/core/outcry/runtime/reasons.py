@@ -102,7 +102,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.NO_CALL: "The post states no trade of its author's own.",
     Reason.POST_TOO_OLD: "The post was already too old when it was heard.",
     Reason.AMBIGUOUS_TICKER: "The ticker may mean more than one token.",
-    Reason.SUSPICIOUS_TEXT: "The text carries hidden or look-alike characters in its ticker.",
+    Reason.SUSPICIOUS_TEXT: "The text tries to trick its reader: hidden or look-alike characters, or instructions to a machine.",
     Reason.AUTHOR_WEIGHT_ZERO: "The agent gives this author no weight.",
     Reason.CALL_TOO_OLD: "The call is older than the agent acts on.",
     Reason.CONVICTION_TOO_LOW: "The call's conviction is below the agent's minimum.",
