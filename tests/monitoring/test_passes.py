@@ -221,3 +221,18 @@ def test_a_position_that_grew_beyond_its_stop_gets_a_stop_over_all_of_it(worksho
 
     stops = [o.size for o in workshop.venue.open_orders(MASTER) if o.trigger and o.trigger.kind == "sl"]
     assert stops == [grown]
+
+
+def test_many_passes_in_one_beat_are_no_frozen_feed_and_three_still_beats_are(workshop: Workshop) -> None:
+    workshop.enter()
+    for account in (PAPER_ACCOUNT, LIVE, PAPER_ACCOUNT, LIVE, PAPER_ACCOUNT):
+        workshop.clock.advance(timedelta(milliseconds=300))
+        now = workshop.clock.now()
+        workshop.monitor.run([account], due_at=now, deadline=now + timedelta(seconds=30), trace_id="tick")
+    in_one_beat = workshop.notices()
+
+    for _ in range(4):
+        workshop.watch()
+
+    assert "marks" not in in_one_beat
+    assert workshop.notices().count("marks") == 1

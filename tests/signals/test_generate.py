@@ -105,8 +105,8 @@ class Stage:
         with self.database.transaction() as tx:
             tx.execute(
                 """
-                insert into marks (venue, network, market, mark, read_at)
-                values (:venue, :network, :market, cast(:price as numeric), :now)
+                insert into marks (venue, network, market, mark, read_at, beat_at)
+                values (:venue, :network, :market, cast(:price as numeric), :now, :now)
                 on conflict (venue, network, market) do update set mark = excluded.mark, read_at = excluded.read_at
                 """,
                 venue=venue,

@@ -204,7 +204,8 @@ create table marks (
     market        text not null,
     mark          positive not null,
     read_at       timestamptz not null,
-    frozen_passes integer not null default 0,
+    still_beats   integer not null default 0,                   -- for how many beats of the monitor it has stood still
+    beat_at       timestamptz not null,                         -- when the last of these was counted
     primary key (venue, network, market)
 );
 

@@ -20,7 +20,7 @@ from outcry.monitoring.inspect import Inspector, Seen
 from outcry.orders.fills import FillCollector
 from outcry.orders.ports import Desk
 from outcry.positions.model import PositionStatus
-from outcry.runtime.errors import VenueUnreachable
+from outcry.runtime.errors import BugError, VenueUnreachable
 from outcry.runtime.leases import end_leases, try_leases
 from outcry.runtime.observability import logger
 from outcry.runtime.queues import Queue, Ring
@@ -56,6 +56,8 @@ class Monitor:
         names = [f"{LEASE}{account_id}" for account_id in account_ids]
         with self._desk.database.transaction() as tx:
             ours = try_leases(tx, names, holder=holder, now=now, lasting=deadline - now)
+        if not ours:
+            return 0
         try:
             return self._pass([name.removeprefix(LEASE) for name in ours], now)
         finally:
@@ -100,12 +102,12 @@ class Monitor:
 
     def _see(self, account: Account, marks: Marks) -> Seen | None:
         """What the venue shows of an account; None where it could not be read: then nothing is concluded about it."""
-        venue = self._desk.venue(account.venue, account.network)
         try:
+            venue = self._desk.venue(account.venue, account.network)
             if isinstance(venue, Settles):
                 venue.settle(marks, [account.address])
             return Seen(account, venue, venue.account(account.address))
-        except VenueUnreachable:
+        except (VenueUnreachable, BugError):
             logger.warning(
                 "An account could not be read in this pass", extra={"account_id": account.account_id}
             )

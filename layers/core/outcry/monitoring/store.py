@@ -12,35 +12,41 @@ from outcry.runtime.database import Row, Transaction
 from outcry.runtime.side import Side
 from outcry.venues.port import AccountSnapshot, Market, Marks
 
-FROZEN_AFTER = 3  # passes in which no mark of a venue moved at all
+FROZEN_AFTER = 3  # beats in which no mark of a venue moved at all
+BEAT = timedelta(seconds=10)  # readings nearer together than this are of one beat: many passes may share it
 
 
 def write_marks(tx: Transaction, venue: str, network: str, marks: Marks) -> None:
-    """Keep the marks of one complete answer, and count for how many passes each has stood still."""
+    """Keep the marks of one complete answer, and for how many beats each has stood still."""
     tx.execute(
         """
-        insert into marks as m (venue, network, market, mark, read_at)
-        select :venue, :network, r.market, r.mark, :read_at
+        insert into marks as m (venue, network, market, mark, read_at, beat_at)
+        select :venue, :network, r.market, r.mark, :read_at, :read_at
           from jsonb_to_recordset(cast(:rows as jsonb)) as r (market text, mark numeric)
         on conflict (venue, network, market) do update
-           set frozen_passes = case when m.mark = excluded.mark then m.frozen_passes + 1 else 0 end,
+           set still_beats = case when m.mark <> excluded.mark then 0
+                                  when excluded.read_at - m.beat_at >= make_interval(secs => :beat) then m.still_beats + 1
+                                  else m.still_beats end,
+               beat_at = case when m.mark <> excluded.mark or excluded.read_at - m.beat_at >= make_interval(secs => :beat)
+                              then excluded.read_at else m.beat_at end,
                mark = excluded.mark, read_at = excluded.read_at
          where m.read_at < excluded.read_at
         """,
         venue=venue,
         network=network,
         read_at=marks.received_at,
+        beat=BEAT.total_seconds(),
         rows=json.dumps([{"market": market, "mark": str(mark)} for market, mark in marks.prices.items()]),
     )
 
 
 def is_feed_frozen(tx: Transaction, venue: str, network: str) -> bool:
-    """Whether not one mark of the venue moved over three passes: then the feed is dead, however fresh it looks."""
+    """Whether not one mark of the venue moved over three beats: then the feed is dead, however fresh it looks."""
     row = tx.one(
         """
-        select count(*) > 1 and min(frozen_passes) >= :passes as frozen from marks where venue = :venue and network = :network
+        select count(*) > 1 and min(still_beats) >= :beats as frozen from marks where venue = :venue and network = :network
         """,
-        passes=FROZEN_AFTER,
+        beats=FROZEN_AFTER,
         venue=venue,
         network=network,
     )
