@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from outcry.monitoring.book import Book, Entry
-from outcry.positions import store as positions_store
+from outcry.positions import watch_store
 from outcry.positions.model import Position
 from outcry.runtime.database import Transaction
 from tests.orders.workshop import LIVE, PAPER_ACCOUNT, Workshop
@@ -92,13 +92,13 @@ def test_a_pass_that_moved_a_row_remembers_what_it_wrote(
         workshop.mark("BTC", price)
         workshop.watch()
     asked: list[str] = []
-    load_many = positions_store.load_many
+    load_many = watch_store.load_many
 
     def counted(tx: Transaction, ids: Sequence[str], known: Mapping[str, Position]) -> dict[str, Position]:
         asked.extend(ids)
         return load_many(tx, ids, known)
 
-    monkeypatch.setattr(positions_store, "load_many", counted)
+    monkeypatch.setattr(watch_store, "load_many", counted)
     workshop.mark("BTC", "61550")
     workshop.watch()
     workshop.mark("BTC", "61540")

@@ -108,7 +108,7 @@ def test_f13_a_position_that_is_gone_without_fills_has_no_profit_and_pages_after
     workshop.control("switch", fills_lag_ms=3_600_000)
     by_hand(workshop, "BTC", str(workshop.venue_size()), buys=False, reduces=True)
 
-    passes(workshop, 1)
+    passes(workshop, 2)
     pending = workshop.position()
     passes(workshop, 20, after_s=16)
     paged = workshop.notices().count("reconcile")

@@ -10,7 +10,7 @@ import pytest
 
 from outcry.agents import roster
 from outcry.agents.desk import parse_desk
-from outcry.positions import store
+from outcry.positions import store, watch_store
 from outcry.positions.model import Position
 from outcry.runtime.database import Database
 from outcry.runtime.side import Side
@@ -84,7 +84,7 @@ def load_many(
     database: Database, ids: list[UUID], known: dict[str, Position] | None = None
 ) -> dict[str, Position]:
     with database.transaction() as tx:
-        return store.load_many(tx, [str(one) for one in ids], known or {})
+        return watch_store.load_many(tx, [str(one) for one in ids], known or {})
 
 
 def test_a_position_with_every_column_set_is_the_same_however_it_is_read(desk: Database) -> None:
@@ -135,9 +135,10 @@ def test_each_column_that_was_cleared_is_read_again_into_what_is_known(desk: Dat
 
 
 def test_every_field_of_a_position_is_either_constant_or_read_again() -> None:
-    constant = {name.strip() for name in store._CONSTANT.split(",")} - {"rules"} | {"plan"}
+    constant = {name.strip() for name in watch_store._CONSTANT.split(",")} - {"rules"} | {"plan"}
     changing = {
-        name.strip().removeprefix("cast(").removesuffix(" as text)") for name in store._CHANGING.split(",")
+        name.strip().removeprefix("cast(").removesuffix(" as text)")
+        for name in watch_store._CHANGING.split(",")
     }
 
     assert constant | changing == {field.name for field in fields(Position)}
@@ -178,8 +179,8 @@ def test_what_moved_is_written_only_to_rows_that_nobody_changed_in_between(desk:
     change(desk, second, stop_price=Decimal(5))
 
     with desk.transaction() as tx:
-        written = store.write_watches(tx, rows, now=NOON)
-        nothing = store.write_watches(tx, [], now=NOON)
+        written = watch_store.write_watches(tx, rows, now=NOON)
+        nothing = watch_store.write_watches(tx, [], now=NOON)
 
     assert (written, nothing) == (1, 0)
     assert (load(desk, first).peak, load(desk, second).peak) == (Decimal(61), None)

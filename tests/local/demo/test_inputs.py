@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from local.demo.inputs import LEAD, SAMPLES, InputProblem, read_inputs, write_posts_twice, write_venue_files
+from local.demo.inputs import (
+    LEAD,
+    SAMPLES,
+    InputProblem,
+    not_followed_line,
+    read_inputs,
+    write_posts_twice,
+    write_venue_files,
+)
 from local.hyperliquid.clockwork import read_prices
 from local.hyperliquid.config import load_config
 from local.x_api.timeline import load
@@ -69,6 +77,50 @@ def test_an_unknown_market_is_answered_with_those_that_are_known(tmp_path: Path)
 
     assert "the local venue lists BTC, ETH" in said
     assert "MATIC" not in said
+
+
+def test_every_fault_of_a_price_file_is_named_at_once(tmp_path: Path) -> None:
+    lines = PRICES.read_text().splitlines()
+    lines[2], lines[6], lines[9] = "nonsense", lines[6].replace('"mark": "', '"mark": "-'), lines[0]
+    lines[11] = lines[11].replace('"market": "', '"market": "NO')
+    path = tmp_path / "prices.jsonl"
+    path.write_text("\n".join(lines) + "\n")
+
+    said = problem(prices=path).splitlines()
+
+    assert [line.split(": ")[0] for line in said] == [f"{path}:{number}" for number in (3, 7, 10, 12)]
+    assert [line.split(": ")[1].split(" ")[0] for line in said] == ["Invalid", "mark", "times", "unknown"]
+
+
+def test_a_price_file_of_faults_is_not_told_for_ever(tmp_path: Path) -> None:
+    path = tmp_path / "prices.jsonl"
+    path.write_text("nonsense\n" * 50)
+
+    said = problem(prices=path).splitlines()
+
+    assert len(said) == 21
+    assert said[-1] == "… and more"
+
+
+def test_posts_of_authors_that_the_desk_does_not_follow_are_named(tmp_path: Path) -> None:
+    posts = changed(POSTS, tmp_path, "910000000000000006", "77")
+
+    inputs = read_inputs(posts, PRICES, DESK)
+
+    assert {post.author_id for post in inputs.not_followed} == {77}
+    assert not_followed_line(inputs) == (
+        "3 posts are by authors that the desk does not follow: @degen_dario (77)"
+    )
+    assert not_followed_line(read_inputs(POSTS, PRICES, DESK)) is None
+
+
+def test_a_file_of_none_but_authors_that_the_desk_does_not_follow_cannot_be_used(tmp_path: Path) -> None:
+    posts = changed(POSTS, tmp_path, '"9100000000000000', '"8100000000000000')
+
+    said = problem(posts=posts)
+
+    assert said.startswith(f"{posts}: 21 posts are by authors that the desk does not follow: @macro_marta (")
+    assert said.endswith("or write the author_id that it names")
 
 
 def test_a_desk_that_fails_validation_names_field_and_fix(tmp_path: Path) -> None:

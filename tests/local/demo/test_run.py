@@ -120,6 +120,8 @@ def test_the_sample_desk_does_all_that_is_promised_and_its_books_are_the_venues(
 
 def test_the_short_time_line_is_clean(plain_run: dict[str, Any]) -> None:
     assert CLEAN.items() <= plain_run["checks"].items()
+    end = "2026-03-02T14:06:50+00:00"
+    assert plain_run["reached"] == {"until": end, "of": end, "posts_not_reached": 0}
     assert [p["exit_reason"] for p in plain_run["positions"] if p["deployment"] == "compass-live"] == [
         "STOP_LOSS",
         None,
@@ -129,8 +131,11 @@ def test_the_short_time_line_is_clean(plain_run: dict[str, Any]) -> None:
 def test_f01_delivered_or_published_twice_it_is_the_same_intents_with_one_fill_set_each(
     repository: Path, short: list[str | Path], plain_run: dict[str, Any]
 ) -> None:
-    told = found(demo(repository, *short, "--deliver-twice", "--posts-twice"))
+    done = demo(repository, *short, "--deliver-twice", "--posts-twice")
+    told = found(done)
 
+    assert "--posts-twice: 2 posts served 2x, 2 stored" in done.stderr
+    assert "--deliver-twice: every message delivered 2x" in done.stderr
     assert intents(told) == intents(plain_run)
     assert CLEAN.items() <= told["checks"].items()
     assert len({fill["id"] for fill in told["fills"]}) == len(told["fills"])
@@ -166,9 +171,12 @@ def test_a_time_line_that_is_too_long_ends_and_says_how_far_it_got(
             signal.signal(number, handler)
 
     out, err = capfd.readouterr()
-    assert "The time line is too long for one run: it covers 7 min" in err
-    assert "posts were not reached" in err
-    assert json.loads(out.splitlines()[-1])["elapsed_s"] < 20
+    told = json.loads(out.splitlines()[-1])
+    assert "or the files are too long: reached " in err
+    assert "2 posts not reached" in err
+    assert told["reached"]["until"] < told["reached"]["of"] == "2026-03-02T14:06:50+00:00"
+    assert told["reached"]["posts_not_reached"] == 2
+    assert told["elapsed_s"] < 20
 
 
 # ─── what cannot be run ───
@@ -192,6 +200,44 @@ def test_a_busy_port_is_one_message_and_nothing_is_started(
     assert done.stderr.strip().splitlines() == [
         f"demo: {option} {busy_port}: Address already in use: name another port, or leave it out for a free one"
     ]
+
+
+def test_one_port_for_both_servers_is_one_message(repository: Path) -> None:
+    done = demo(repository, "--x-port", "8231", "--hyperliquid-port", "8231")
+
+    assert done.returncode == 2
+    assert done.stderr == "demo: --x-port 8231: --hyperliquid-port has it: name another, or leave one out\n"
+
+
+@pytest.mark.parametrize(
+    ("keep", "reason"),
+    [
+        ("/proc/kept", "No such file or directory"),
+        ("file", "File exists"),
+        ("file/below", "Not a directory"),
+        ("odd", "Is a directory"),
+    ],
+)
+def test_a_directory_that_cannot_be_written_is_one_message_and_nothing_is_started(
+    repository: Path, tmp_path: Path, keep: str, reason: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "odd" / "venue-journal.jsonl").mkdir(parents=True)
+
+    done = demo(repository, "--keep", tmp_path / keep)
+
+    assert done.returncode == 2
+    assert done.stderr == f"demo: --keep {tmp_path / keep}: {reason}: name a directory that can be written\n"
+
+
+def test_help_names_the_defaults_the_fields_and_the_exit_codes(repository: Path) -> None:
+    done = demo(repository, "--help")
+
+    assert done.returncode == 0
+    assert "local/samples/posts.jsonl" in done.stdout
+    assert '"author_id": "910000000000000001"' in done.stdout
+    assert "exit codes: 0 done; 1 " in done.stdout
+    assert " ".join(done.stdout.split()).count("one fill is booked twice") == 1
 
 
 def test_a_bad_file_is_one_message_and_nothing_is_started(repository: Path, tmp_path: Path) -> None:

@@ -8,18 +8,22 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from local.audit.model import Checks
+from local.demo.remarks import Reach, reach_lines
 from local.demo.report import as_object, exit_reasons, skip_reasons
+from local.demo.screen import draw
 from local.demo.show import LiveShow, PlainShow, choose
 from local.demo.store import Story
-from local.demo.story import Teller
+from local.demo.story import Line, Teller, price
 from local.demo.summary import lines_of
 from local.dispatcher.dispatcher import Failure, Tally
 
 AT = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)
 CLEAN = Checks(0, 0, 0.07, Decimal("0.000"), Decimal("0.00"))
 BROKEN = Checks(1, 2, 90.0, Decimal("0.5"), Decimal("1.25"), findings=("14:00:00 BTC: something",))
+WHOLE = Reach(AT + timedelta(hours=1), AT + timedelta(hours=1), 0)
 
 
 def order(**changed: Any) -> dict[str, Any]:
@@ -39,8 +43,10 @@ def order(**changed: Any) -> dict[str, Any]:
         "filled_size": Decimal("0.50"),
         "average_price": Decimal("60000.00"),
         "account_id": "live",
+        "position_id": "p1",
         "created_at": AT,
         "updated_at": AT,
+        "finished_at": AT,
         **changed,
     }
 
@@ -225,6 +231,74 @@ def test_what_lies_in_between_is_not_told(status: str) -> None:
     assert not [line for line in lines if line.kind == "order"]
 
 
+def test_in_one_instant_the_cause_comes_before_its_effect() -> None:
+    later = AT + timedelta(seconds=1)  # when the orders were written; the fills happened at AT
+    orders = [
+        order(order_id="o3", kind="protect", leg="tp1", status="RESTING", trigger_price=Decimal(61800)),
+        order(order_id="o2", kind="protect", leg="stop", status="RESTING", trigger_price=Decimal(58900)),
+        order(order_id="o4", kind="exit", leg="exit", updated_at=later),
+        order(updated_at=later),
+    ]
+    told = story(
+        posts=[],
+        calls=[],
+        signals=[],
+        orders=orders,
+        fills=[FILL, {**FILL, "fill_id": "8", "order_id": "o4"}],
+        positions=[position(**{**CLOSED, "closed_at": AT})],
+    )
+
+    lines = [line.text.removeprefix("d1: ") for line in Teller().new_lines(told)]
+
+    assert [line.split(" LONG BTC ")[0] for line in lines] == ["entry", "LONG BTC open at 60000, stop 58900",
+        "stop", "tp1", "exit", lines[-1]]  # fmt: skip
+    assert lines[-1].startswith("LONG BTC closed")
+
+
+def test_what_follows_from_an_order_is_told_once_the_order_has_ended() -> None:
+    teller = Teller()
+    entry = order(status="WORKING", average_price=None, finished_at=None)
+    stop = order(
+        order_id="o2", kind="protect", leg="stop", status="RESTING", trigger_price=Decimal(58900), finished_at=None
+    )  # fmt: skip
+
+    early = teller.new_lines(story(orders=[entry, stop]))
+    after = teller.new_lines(story(orders=[order(), stop]))
+
+    assert not [line for line in early if line.kind in {"order", "position"}]
+    told = [line.text.removeprefix("d1: ").split(" LONG BTC ")[0] for line in after]
+    assert told == ["entry", "LONG BTC open at 60000, stop 58900", "stop"]
+
+
+def test_a_position_is_told_closed_after_its_exit_and_in_the_last_story_whatever_its_exit_does() -> None:
+    exiting = order(order_id="o4", kind="exit", leg="exit", status="UNKNOWN", finished_at=None)
+    fills = [FILL, {**FILL, "fill_id": "8", "order_id": "o4"}]
+    told = story(orders=[order(), exiting], fills=fills, positions=[position(**CLOSED)])
+    teller = Teller()
+
+    before = teller.new_lines(told)
+    last = teller.new_lines(told, is_last=True)
+
+    assert not [line for line in before if "closed at" in line.text]
+    assert [line for line in last if "closed at" in line.text] == last != []
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        ("60886.44128040000000000000000", "60886.441"),
+        ("0.00001234567894", "0.000012345679"),
+        ("58890.50", "58890.5"),
+        ("70000000", "70000000"),
+    ],
+)
+def test_a_price_has_at_most_eight_significant_figures(number: str, said: str) -> None:
+    closed = story(positions=[position(**{**CLOSED, "exit_price": Decimal(number)})])
+
+    assert price(Decimal(number)) == said
+    assert as_object(closed, CLEAN, WHOLE, 1)["positions"][0]["exit_price"] == said
+
+
 def test_a_profit_that_is_not_known_is_called_unknown() -> None:
     lines = Teller().new_lines(story(positions=[position(**{**CLOSED, "realised_pnl_usd": None})]))
 
@@ -235,9 +309,16 @@ def test_a_profit_that_is_not_known_is_called_unknown() -> None:
 
 
 def test_the_object_has_exactly_the_parts_that_are_promised() -> None:
-    found = as_object(story(positions=[position(**CLOSED)]), CLEAN, 12.34)
+    found = as_object(story(positions=[position(**CLOSED)]), CLEAN, WHOLE, 12.34)
 
-    assert list(found) == ["posts", "calls", "signals", "orders", "fills", "positions", "checks", "elapsed_s"]
+    assert list(found) == [
+        *("posts", "calls", "signals", "orders", "fills", "positions", "checks", "reached", "elapsed_s")
+    ]
+    assert found["reached"] == {
+        "until": "2026-03-02T15:00:00+00:00",
+        "of": "2026-03-02T15:00:00+00:00",
+        "posts_not_reached": 0,
+    }
     assert found["calls"] == [
         {"post_id": "5", "token": "BTC", "side": "LONG", "action": "OPEN", "conviction": 0.9}
     ]
@@ -278,7 +359,7 @@ def test_the_object_has_exactly_the_parts_that_are_promised() -> None:
 
 
 def test_checks_that_are_clean_compare_with_zero() -> None:
-    checks = as_object(story(), CLEAN, 1)["checks"]
+    checks = as_object(story(), CLEAN, WHOLE, 1)["checks"]
 
     assert checks == {
         "venue_fills_without_order": 0,
@@ -290,7 +371,7 @@ def test_checks_that_are_clean_compare_with_zero() -> None:
 
 
 def test_checks_that_are_not_say_by_how_much() -> None:
-    checks = as_object(story(), BROKEN, 1)["checks"]
+    checks = as_object(story(), BROKEN, WHOLE, 1)["checks"]
 
     assert (checks["ledger_vs_venue_position_mismatch"], checks["pnl_vs_venue_difference_usd"]) == (
         0.5,
@@ -319,10 +400,39 @@ def test_the_summary_names_what_was_done_what_was_not_and_what_is_left() -> None
     assert "10 min of market time in 5 s, 3 runs of functions" in text
     assert "2 signals (1 taken, 1 skipped)" in text
     assert "not done because of: SCORE_TOO_LOW" in text
-    assert "live: 2 positions, -20.12 USD realised; left open with their stops: LONG ETH" in text
-    assert "paper: 1 positions" in text
-    assert "1 runs failed and were repeated, the first: as asked" in text
+    assert "live: 2 positions, -20.12 USD realised; left open WITHOUT A STOP: LONG ETH" in text
+    assert "paper: 1 position, " in text
+    assert "1 failed run, repeated; the first: as asked" in text
     assert "BROKEN" not in text
+
+
+def test_what_is_left_open_is_said_to_have_a_stop_only_where_one_rests() -> None:
+    stop = order(kind="protect", leg="stop", status="RESTING", position_id="p2", finished_at=None)
+    told = story(orders=[stop], positions=[position(), position(position_id="p2", market="ETH")])
+
+    text = "\n".join(lines_of(told, CLEAN, Tally(), market_time=timedelta(0), took_s=1))
+
+    assert "left open with a stop that rests: LONG ETH; left open WITHOUT A STOP: LONG BTC" in text
+
+
+@pytest.mark.parametrize(
+    ("until", "said"),
+    [
+        (timedelta(minutes=37), "reached 14:37 of 15:00 UTC; 2 posts not reached"),
+        (timedelta(seconds=3590), "reached 14:59 of 15:00 UTC; 2 posts not reached"),
+        (timedelta(days=-1), "reached 2026-03-01 14:00 of 2026-03-02 15:00 UTC; 2 posts not reached"),
+    ],
+)
+def test_where_a_run_was_cut_is_said(until: timedelta, said: str) -> None:
+    lines = list(reach_lines(Reach(AT + until, AT + timedelta(hours=1), 2)))
+
+    assert lines == [
+        f"This machine was too slow for this time line, or the files are too long: {said}",
+    ]
+
+
+def test_a_run_that_came_to_the_end_of_its_files_says_nothing_about_it() -> None:
+    assert list(reach_lines(WHOLE)) == []
 
 
 def test_the_summary_says_what_the_audit_found() -> None:
@@ -348,29 +458,101 @@ def test_without_a_terminal_events_are_plain_lines() -> None:
     assert "14:00:00 position d1: LONG BTC open at 60000, stop 58900" in stream.getvalue()
 
 
-def test_on_a_terminal_positions_are_drawn_with_their_profit_at_the_mark() -> None:
+def drawn(told: Story, width: int, height: int, lines: list[Line] | None = None) -> list[str]:
+    """The rows of the screen."""
     stream = io.StringIO()
+    console = Console(file=stream, width=width, height=height)
+    seen = Teller().new_lines(told) if lines is None else lines
+    console.print(draw(console, seen, told, AT, AT + timedelta(hours=1), ["tick", "monitor_hyperliquid"]))
+    return stream.getvalue().splitlines()
 
-    with LiveShow(stream) as show:
+
+def crowded() -> Story:
+    """Nine closed positions and three open ones."""
+    positions = [
+        position(**{**CLOSED, "market": f"C{i}", "closed_at": AT + timedelta(minutes=i)}) for i in range(9)
+    ] + [position(market=f"H{i}", deployment_id="compass-live") for i in range(3)]
+    return story(positions=positions)
+
+
+class Terminal(io.StringIO):
+    """A stream that can be drawn on."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_the_screen_is_drawn_until_something_else_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+
+    with choose(stream) as show:
+        assert isinstance(show, LiveShow)
         show.progress("starting")
-        told = story(positions=[position(), position(**CLOSED), position(market="ETH", entry_price=None)])
+        told = story(positions=[position(), position(position_id="p2", **CLOSED)])
         show.happened(Teller().new_lines(told), told, begin=AT, end=AT + timedelta(hours=1), busy=["tick"])
-        screen = show._screen(told, AT, AT + timedelta(hours=1), ["tick"])
-        show._console.width = 200
-        show._console.print(screen)
         show.say("done")
 
-    text = stream.getvalue()
+    assert "-20.12" in stream.getvalue()
+    assert "done" in stream.getvalue()
+
+
+def test_a_wide_screen_shows_positions_with_their_profit_at_the_mark() -> None:
+    told = story(positions=[position(), position(**CLOSED), position(market="ETH", entry_price=None)])
+
+    text = "\n".join(drawn(told, 200, 50))
+
     assert "+50.00" in text
     assert "-20.12" in text
+    assert "live 10000.00 USD (9000.00 free)" in text
+    assert "peak" in text
+
+
+def test_a_peak_is_shown_once_the_trail_is_active() -> None:
+    held, trailing = position(peak=Decimal(60777)), position(peak=Decimal(60888), trail_price=Decimal(60400))
+
+    text = "\n".join(drawn(story(positions=[held, trailing]), 200, 50))
+
+    assert "60777" not in text
+    assert "60888" in text
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (110, 24), (160, 50)])
+def test_the_screen_fits_the_terminal_with_equity_and_what_is_open_on_it(width: int, height: int) -> None:
+    rows = drawn(crowded(), width, height, [Line(AT, "post", "something", "")])
+    text = "\n".join(rows)
+
+    assert len(rows) < height
+    assert max(map(len, rows)) <= width
     assert "live 10000.00 USD" in text
-    assert "done" in text
+    assert all(f"H{i}" in text for i in range(3))
+    assert text.index(" H2 ") < text.index(" C8 ")
+    assert (" C0 " in text) is ("more" not in rows[-1])
+
+
+def test_a_narrow_screen_leaves_columns_out_and_cuts_neither_figures_nor_reasons() -> None:
+    told = story(positions=[position(deployment_id="a-deployment-with-a-long-name", **CLOSED)])
+    why = "a2: open LONG BTC skipped: the weighted evidence is below the agent's minimum score"
+
+    rows = drawn(told, 80, 24, [Line(AT, "signal", why, "yellow")])
+    text = "\n".join(rows)
+
+    assert "peak" not in text
+    assert "minimum score" in text
+    closed = next(row for row in rows if "STOP_LOSS" in row)
+    assert closed.split() == ["a-deployment-wi…", "BTC", "LONG", "STOP_LOSS", "60000", "58900", "-20.12"]
+
+
+def test_the_newest_events_are_the_ones_that_are_shown() -> None:
+    lines = [Line(AT, "post", f"number {i} of the events, which is said at some length here", "") for i in range(60)]  # fmt: skip
+
+    text = "\n".join(drawn(story(), 80, 24, lines))
+
+    assert "number 59 of" in text
+    assert "number 1 of" not in text
 
 
 def test_a_screen_without_a_snapshot_says_so() -> None:
-    stream = io.StringIO()
-    show = LiveShow(stream)
-
-    show._console.print(show._screen(story(equity=[], marks={}), AT, AT + timedelta(hours=1), []))
-
-    assert "not read yet" in stream.getvalue()
+    assert "not read yet" in "\n".join(drawn(story(equity=[], marks={}), 80, 24))

@@ -361,6 +361,7 @@ create table fills (
     is_liquidation boolean not null default false,
     filled_at     timestamptz not null,
     recorded_at   timestamptz not null,
+    our_size      positive,                                     -- the part of a foreign fill that is ours; null: all of it
     quarantine    text,
     unique (account_id, venue, fill_id)
 );

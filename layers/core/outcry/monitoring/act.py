@@ -19,6 +19,7 @@ from outcry.orders.model import STOP_LEG
 from outcry.orders.plan import is_halted, plan_exit, plan_protection
 from outcry.orders.ports import Desk
 from outcry.positions import store as positions_store
+from outcry.positions import watch_store
 from outcry.positions.model import Position, PositionStatus
 from outcry.runtime.database import Transaction
 from outcry.runtime.queues import Ring
@@ -45,7 +46,7 @@ class Actor:
         ratchets = [(p, d, *self._terms(p)) for p, d in moved if d.exit is None and d.ratchet_to is not None]
         staying = [(p, d) for p, d in moved if d.exit is None]
         with self._desk.database.transaction() as tx:
-            count = positions_store.write_watches(tx, [_row(p, d) for p, d in staying], now=now)
+            count = watch_store.write_watches(tx, [_row(p, d) for p, d in staying], now=now)
             rings = [
                 ring for p, d in moved if d.exit is not None and (ring := self._plan_exit(tx, p, d, now))
             ]
@@ -120,13 +121,16 @@ class Actor:
     ) -> list[Ring]:
         """A nearer stop: placed and read back before the old one goes (see `orders.protect`)."""
         assert decision.ratchet_to is not None
+        fresh = positions_store.load(tx, position.position_id, lock=True)
+        if fresh is None or fresh.status not in _OPEN or fresh.version != position.version + 1:
+            return []  # somebody changed it since it was read: the next pass looks again
         order_id: UUID = plan_protection(
             tx,
             position,
             leg=STOP_LEG,
             kind=TriggerKind.STOP,
             trigger_price=venue.fit_price(market, decision.ratchet_to, up=position.side is Side.LONG),
-            size=position.held,
+            size=fresh.held,
             now=now,
             trace_id=position.trace_id,
             cause=Reason.TRAILING_STOP,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from outcry.monitoring import store
 from outcry.monitoring.exits import Decision, Watch, Watched, watch
-from outcry.positions import store as positions_store
+from outcry.positions import watch_store
 from outcry.positions.model import Position
 from outcry.runtime.database import Transaction
 
@@ -34,7 +34,7 @@ class Book:
         kept = self._kept
         changed = [key for key, version in versions.items() if key not in kept or kept[key][0] != version]
         known = {key: kept[key][1].position for key in changed if key in kept}
-        for key, position in positions_store.load_many(tx, changed, known).items():
+        for key, position in watch_store.load_many(tx, changed, known).items():
             kept[key] = (position.version, Entry(position, _banded(position)))
         if len(self._kept) > 2 * len(versions) + 1000:
             self._forget_all_but(versions)

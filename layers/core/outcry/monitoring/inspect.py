@@ -15,7 +15,7 @@ from decimal import Decimal
 from outcry.agents.model import Account
 from outcry.monitoring import store
 from outcry.monitoring.book import Entry
-from outcry.monitoring.reconcile import Finding, Held, Verdict, is_same_sighting, reconcile
+from outcry.monitoring.reconcile import LAG, Finding, Held, Verdict, is_same_sighting, reconcile
 from outcry.notices.model import Level
 from outcry.notices.tell import tell
 from outcry.orders.fills import FUNDING_SETTLES, FillCollector
@@ -23,9 +23,10 @@ from outcry.orders.model import STOP_LEG
 from outcry.orders.plan import plan_exit, plan_protection
 from outcry.orders.ports import Desk
 from outcry.positions import store as positions_store
+from outcry.positions import watch_store
 from outcry.positions.model import Position, PositionStatus
 from outcry.runtime.database import Transaction
-from outcry.runtime.errors import VenueUnreachable
+from outcry.runtime.errors import BugError, VenueUnreachable
 from outcry.runtime.observability import logger
 from outcry.runtime.queues import Ring
 from outcry.runtime.reasons import Reason
@@ -34,6 +35,7 @@ from outcry.venues.port import AccountSnapshot, OpenOrder, TriggerKind, Venue
 
 SIGHTINGS_APART = timedelta(seconds=10)
 UNPROTECTED_FOR = timedelta(seconds=5)
+SNAPSHOT_MAX_AGE = timedelta(seconds=60)
 PROTECT_WITHIN = timedelta(seconds=20)
 PENDING_TOO_LONG = timedelta(minutes=5)
 LOOK_AT_ORDERS_EVERY = timedelta(seconds=60)
@@ -53,6 +55,7 @@ class Seen:
     findings: list[Finding] = field(default_factory=list)
     is_compared: bool = False
     is_unread: bool = False
+    earlier: tuple[datetime, dict[str, Decimal]] | None = None
 
 
 class Inspector:
@@ -66,7 +69,10 @@ class Inspector:
 
     def compare(self, tx: Transaction, seen: Sequence[Seen], entries: Sequence[Entry]) -> list[Seen]:
         """Compare each account with the book; returns those that do not add up."""
-        moving = store.in_flight(tx, [one.account.account_id for one in seen])
+        names = [one.account.account_id for one in seen]
+        moving = store.in_flight(tx, names)
+        earlier = store.last_snapshots(tx, names)
+        now = self._desk.clock.now()
         places: dict[str, list[Held]] = {}
         for entry in entries:
             position = entry.position
@@ -75,6 +81,8 @@ class Inspector:
             places.setdefault(position.account_id, []).append(held)
         for one in seen:
             shown = {market: holding.size for market, holding in one.snapshot.holdings.items()}
+            one.earlier = earlier.get(one.account.account_id)
+            one.is_unread = one.is_unread or _is_stale(one, now)
             one.findings = []
             if not one.is_unread:  # nothing is concluded about an account whose fills could not be read
                 one.findings = reconcile(places.get(one.account.account_id, []), shown, one.snapshot.taken_at)
@@ -86,11 +94,28 @@ class Inspector:
         for one in unclear:
             try:
                 self._collector.collect(one.account)
-            except VenueUnreachable:
+            except (VenueUnreachable, BugError) as error:
                 one.is_unread = True
+                self._page(one, error)
                 logger.warning(
                     "Fills could not be read in this pass", extra={"account_id": one.account.account_id}
                 )
+
+    def _page(self, one: Seen, error: Exception) -> None:
+        """An answer that nobody has catalogued is no outage: a person must look, while the others go on."""
+        if not isinstance(error, BugError):
+            return
+        now = self._desk.clock.now()
+        with self._desk.database.transaction() as tx:
+            tell(
+                tx,
+                level=Level.PAGE,
+                topic="reconcile",
+                subject=f"{one.account.account_id} cannot be read: its venue answers what is not known",
+                text=f"{error}. Its stops at the venue stay; nothing is concluded about it until this is mended.",
+                dedupe_key=f"unreadable:{one.account.account_id}:{now:%Y-%m-%dT%H}",
+                now=now,
+            )
 
     def read_funding(self, seen: Iterable[Seen]) -> None:
         """Funding comes hourly; it is asked for once after each full hour."""
@@ -103,23 +128,32 @@ class Inspector:
             try:
                 self._collector.collect_funding(one.account, one.venue)
                 self._funding_read[name] = hour
-            except VenueUnreachable:
+            except (VenueUnreachable, BugError):
                 logger.warning("Funding could not be read in this pass", extra={"account_id": name})
 
     def note(self, tx: Transaction, seen: Sequence[Seen], entries: Sequence[Entry], now: datetime) -> None:
         """Write what was concluded, and what each account is worth and holds now."""
-        positions_store.write_liquidations(tx, _moved_liquidations(seen, entries), now=now)
+        watch_store.write_liquidations(tx, _moved_liquidations(seen, entries), now=now)
         names = [one.account.account_id for one in seen]
-        earlier = store.last_snapshots(tx, names)
+        held = {(e.position.account_id, e.position.position_key): e.position for e in entries}
         found = [(one, finding) for one in seen for finding in one.findings]
         foreign = [(one, finding) for one, finding in found if finding.verdict is Verdict.FOREIGN]
         absent = [(one, finding) for one, finding in found if finding.verdict is Verdict.ABSENT]
         shown = [(one.account.account_id, finding.position_key) for one, finding in foreign]
         store.end_discovered(tx, [one.account.account_id for one in seen if one.is_compared], shown, now=now)
         for one, finding in absent:
-            positions_store.mark_absent(tx, one.account.account_id, finding.position_key, now=now)
+            if _is_absent_again(one, held[one.account.account_id, finding.position_key]):
+                positions_store.mark_absent(tx, one.account.account_id, finding.position_key, now=now)
+        for one, finding in found:
+            position = held.get((one.account.account_id, finding.position_key))
+            if (
+                finding.verdict is Verdict.IN_STEP
+                and position
+                and position.status is PositionStatus.CLOSE_PENDING
+            ):
+                positions_store.reopen(tx, position.position_id, now=now)
         for one, finding in foreign:
-            self._note_foreign(tx, one, finding, earlier.get(one.account.account_id), now)
+            self._note_foreign(tx, one, finding, one.earlier, now)
         store.write_snapshots(tx, {one.account.account_id: one.snapshot for one in seen})
         self._note_waiting(tx, names, now)
 
@@ -194,7 +228,8 @@ class Inspector:
     def _look(self, one: Seen, held: Sequence[Position], now: datetime) -> list[Ring]:
         try:
             open_orders = one.venue.open_orders(one.account.address)
-        except VenueUnreachable:
+        except (VenueUnreachable, BugError) as error:
+            self._page(one, error)
             logger.warning(
                 "Open orders could not be read in this pass", extra={"account_id": one.account.account_id}
             )
@@ -245,6 +280,21 @@ class Inspector:
         """The levels of this position were never worked out: there is nothing to rest, so it is closed."""
         order_id = plan_exit(tx, position, Reason.UNPROTECTED, now=now, trace_id=position.trace_id)
         return Ring(str(order_id), position.trace_id)
+
+
+def _is_stale(one: Seen, now: datetime) -> bool:
+    """Whether an answer is older than what is known already, or too old to conclude anything from."""
+    taken_at = one.snapshot.taken_at
+    return now - taken_at > SNAPSHOT_MAX_AGE or (one.earlier is not None and taken_at < one.earlier[0])
+
+
+def _is_absent_again(one: Seen, position: Position) -> bool:
+    """Whether two answers, far enough apart and both later than the entry, show nothing where we hold something."""
+    if one.earlier is None or one.earlier[1].get(position.position_key):
+        return False
+    taken_at = one.earlier[0]
+    after_entry = position.opened_at is None or taken_at - LAG > position.opened_at
+    return after_entry and one.snapshot.taken_at - taken_at >= SIGHTINGS_APART
 
 
 def _is_undercovered(position: Position, open_orders: Sequence[OpenOrder]) -> bool:

@@ -33,3 +33,15 @@ def traces(tx: Transaction, what: Claimable, keys: Sequence[Any]) -> dict[str, s
 def drop_old_leases(tx: Transaction, *, now: datetime) -> None:
     """Forget leases that lapsed: each minute's tick leaves one behind."""
     tx.execute("delete from leases where held_until <= :now and name like 'tick:%'", now=now)
+
+
+def wake_forgotten(tx: Transaction, *, now: datetime) -> int:
+    """Make orders due that rest for a position which is gone: whatever lost their wake-up, their place must come free."""
+    return tx.execute(
+        """
+        update orders o set next_ring_at = :now from positions p
+         where p.position_id = o.position_id and p.status in ('CLOSED', 'ABANDONED')
+           and o.kind = 'protect' and o.status in ('RESTING', 'CANCELLING') and o.finished_at is null and o.next_ring_at is null
+        """,
+        now=now,
+    )

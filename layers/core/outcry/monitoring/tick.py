@@ -13,11 +13,12 @@ from outcry.monitoring import store, sweep_store
 from outcry.orders.flatten import flatten_standing
 from outcry.runtime.clock import Clock
 from outcry.runtime.database import Database
-from outcry.runtime.leases import CALLS, NOTICES, ORDERS, POSTS, due, try_lease
+from outcry.runtime.leases import CALLS, LONGEST_BACKOFF_S, NOTICES, ORDERS, POSTS, due, try_lease
 from outcry.runtime.queues import Doorbell, Queue, Ring
 
 BEATS_S = (0, 15, 30, 45)
 ACCOUNTS_PER_MESSAGE = 25
+URGENT_BACKOFF_S = 30  # what may be held or sent is looked at by every sweep, however often it failed
 
 
 class Tick:
@@ -72,14 +73,16 @@ class Tick:
         with self._database.transaction() as tx:
             rings.append((Queue.EXITS, flatten_standing(tx, now=now)))
         with self._database.transaction() as tx:
-            for queue, what, where in (
-                (Queue.EXITS, ORDERS, "kind <> 'enter'"),
-                (Queue.ENTRIES, ORDERS, "kind = 'enter'"),
-                (Queue.CALLS, CALLS, "true"),
-                (Queue.POSTS, POSTS, "true"),
-                (Queue.NOTICES, NOTICES, "true"),
+            sweep_store.wake_forgotten(tx, now=now)
+            for queue, what, where, longest_s in (
+                (Queue.EXITS, ORDERS, "kind <> 'enter'", URGENT_BACKOFF_S),
+                (Queue.ENTRIES, ORDERS, "kind = 'enter' and status <> 'PLANNED'", URGENT_BACKOFF_S),
+                (Queue.ENTRIES, ORDERS, "kind = 'enter' and status = 'PLANNED'", LONGEST_BACKOFF_S),
+                (Queue.CALLS, CALLS, "true", LONGEST_BACKOFF_S),
+                (Queue.POSTS, POSTS, "true", LONGEST_BACKOFF_S),
+                (Queue.NOTICES, NOTICES, "true", LONGEST_BACKOFF_S),
             ):
-                keys = due(tx, what, now=now, where=where)
+                keys = due(tx, what, now=now, where=where, longest_s=longest_s)
                 traces = sweep_store.traces(tx, what, keys)
                 rings.append((queue, [Ring(str(key), traces.get(str(key), ""), ring=1) for key in keys]))
         for queue, batch in rings:

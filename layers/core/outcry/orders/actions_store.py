@@ -136,3 +136,15 @@ def count_send(tx: Transaction, known: Action, *, now: datetime) -> None:
         id=known.action_id,
         now=now,
     )
+
+
+def may_have_run(tx: Transaction, order: Order) -> bool:
+    """Whether a request of the order was sent, or rests, or may have been: then only the venue can tell how it ended."""
+    row = tx.one(
+        """
+        select exists (select 1 from actions where order_id = :order_id and kind = 'place'
+                          and status in ('SENT', 'UNKNOWN', 'ACKED')) as found
+        """,
+        order_id=order.order_id,
+    )
+    return bool(row and row["found"])

@@ -11,7 +11,17 @@ from outcry.signals.size import Sized
 
 
 def lock_scopes(tx: Transaction, account_id: str, deployment_id: str) -> Row:
-    """Lock the account, then the deployment: always in this order, so that two approvals never wait for each other."""
+    """Lock the agent, the account, then the deployment: always in this order, so that approvals never wait in a circle.
+
+    Each is locked because a cap counts over it: an agent's cap reaches over its accounts.
+    """
+    tx.all(
+        """
+        select 1 as locked from agents
+         where agent_id = (select agent_id from deployments where deployment_id = :deployment_id) for update
+        """,
+        deployment_id=deployment_id,
+    )
     tx.all(
         "select 1 as locked from accounts where account_id = :account_id for update", account_id=account_id
     )

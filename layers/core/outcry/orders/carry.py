@@ -22,7 +22,18 @@ from outcry.orders.risk import Refusal
 from outcry.runtime.database import Transaction
 from outcry.runtime.leases import Claim
 from outcry.runtime.reasons import Reason
-from outcry.venues.port import Answer, Filled, Market, Outcome, RefusalKind, Refused, Request, Resting, Venue
+from outcry.venues.port import (
+    Answer,
+    Done,
+    Filled,
+    Market,
+    Outcome,
+    RefusalKind,
+    Refused,
+    Request,
+    Resting,
+    Venue,
+)
 
 Guard = Callable[[Transaction], Refusal | None]
 Learn = Callable[[Transaction, Outcome], None]
@@ -73,7 +84,7 @@ class Carrier:
         venue = self._desk.venue_of(held.order)
         signer = self._desk.signers.active(held.account)
         if signer is None:
-            return Refused(RefusalKind.SIGNER, Reason.NO_SIGNER, "no signer of this account is active")
+            return self._without_signer(held, venue, attempt, kind, learn)
         now = self._desk.clock.now()
         expires_at = now + lasting
         if held.order.not_after is not None:
@@ -88,6 +99,16 @@ class Carrier:
                     tx, held, venue, request, market, signer, attempt, kind, now, expires_at
                 )
         return self._continue(held, venue, signer, action, learn)
+
+    def _without_signer(
+        self, held: Held, venue: Venue, attempt: int, kind: ActionKind, learn: Learn | None
+    ) -> Known:
+        """No key can be opened: what was signed before is carried on all the same, and nothing new is begun."""
+        with self._desk.database.transaction() as tx:
+            action = actions_store.action(tx, held.order.order_id, attempt, kind)
+        if action is None:
+            return Refused(RefusalKind.SIGNER, Reason.NO_SIGNER, "no signer of this account is active")
+        return self._continue(held, venue, None, action, learn)
 
     def _prepare(
         self,
@@ -118,7 +139,7 @@ class Carrier:
         )
 
     def _continue(
-        self, held: Held, venue: Venue, signer: LoadedSigner, action: Action, learn: Learn | None
+        self, held: Held, venue: Venue, signer: LoadedSigner | None, action: Action, learn: Learn | None
     ) -> Known:
         now = self._desk.clock.now()
         todo = take_over(action.status, is_expired=is_expired(action, now))
@@ -128,7 +149,7 @@ class Carrier:
             return self._resolve(held, action, learn)
         if todo is Takeover.LET_EXPIRE:
             return self._let_expire(held, action, "it expired before it was sent")
-        if todo is Takeover.SIGN and action.signer_address != signer.key.address:
+        if todo is Takeover.SIGN and (signer is None or action.signer_address != signer.key.address):
             return self._let_expire(held, action, "its signer was replaced before it was signed")
         return self._send(held, venue, signer, action, learn)
 
@@ -138,12 +159,15 @@ class Carrier:
         return Void(why)
 
     def _send(
-        self, held: Held, venue: Venue, signer: LoadedSigner, action: Action, learn: Learn | None
+        self, held: Held, venue: Venue, signer: LoadedSigner | None, action: Action, learn: Learn | None
     ) -> Known:
         now = self._desk.clock.now()
-        signed = action.signed or venue.sign(
-            action.payload, nonce=action.nonce, expires_at=action.expires_at, signer=signer.key
-        )
+        signed = action.signed
+        if signed is None:
+            assert signer is not None, "only what was never signed needs a key"
+            signed = venue.sign(
+                action.payload, nonce=action.nonce, expires_at=action.expires_at, signer=signer.key
+            )
         with self._desk.database.transaction() as tx:
             sent = actions_store.move_action(
                 tx,
@@ -163,15 +187,38 @@ class Carrier:
         return recorded(known)
 
 
-def record(desk: Desk, held: Held, action: Action, answer: Answer, learn: Learn | None) -> Action:
-    """Commit what the venue answered to an action that is SENT or UNKNOWN, and return the action as it stands then."""
+_JUDGED = frozenset(
+    {
+        RefusalKind.FINAL,
+        RefusalKind.WIDEN,
+        RefusalKind.CROSSED,
+        RefusalKind.ALREADY_FLAT,
+        RefusalKind.NOT_THERE,
+    }
+)
+
+
+def _proves(outcome: Outcome) -> bool:
+    """Whether an answer to bytes that were sent before says what became of them.
+
+    A venue resolves the signer, checks the form and its limits before it looks at the nonce: such a refusal says nothing about
+    the first send. What it judged on its merits had a nonce that was free until then.
+    """
+    return isinstance(outcome, Filled | Resting | Done) or (
+        isinstance(outcome, Refused) and outcome.kind in _JUDGED
+    )
+
+
+def record(
+    desk: Desk, held: Held, action: Action, answer: Answer, learn: Learn | None, *, is_proof: bool = False
+) -> Action:
+    """Commit what the venue answered to an action that is SENT or UNKNOWN, and return the action as it stands then.
+
+    `is_proof`: the outcome was read from the venue's own record of the order, not from an answer to bytes sent again.
+    """
     outcome = answer.outcome
     to = status_after(outcome)
-    if action.status is ActionStatus.UNKNOWN and to in {
-        ActionStatus.UNKNOWN,
-        ActionStatus.SIGNED,
-        ActionStatus.EXPIRED,
-    }:
+    if action.status is ActionStatus.UNKNOWN and not (is_proof or _proves(outcome)):
         return action  # nothing was learned that would end the uncertainty
     fields: dict[str, object] = {
         "answer": json.dumps(to_json(outcome)),

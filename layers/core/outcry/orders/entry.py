@@ -18,7 +18,7 @@ from outcry.orders.lifecycle import client_order_id
 from outcry.orders.model import ActionKind, Order, OrderKind, OrderStatus
 from outcry.orders.outcomes import Known, Void
 from outcry.orders.pages import page_signer, page_unknown
-from outcry.orders.plan_protection import plan_first_protections
+from outcry.orders.plan_protection import PROTECT_DEADLINE, plan_first_protections
 from outcry.orders.ports import Desk
 from outcry.orders.progress import Next, again, done, follow
 from outcry.orders.risk import Refusal
@@ -42,7 +42,7 @@ from outcry.venues.port import (
 )
 
 ENTRY_LIVES = timedelta(seconds=15)
-PROTECT_DEADLINE = timedelta(seconds=20)
+_TO_PROTECT = frozenset({PositionStatus.OPENING, PositionStatus.OPEN})
 
 
 class EntryStep:
@@ -155,7 +155,7 @@ class EntryStep:
             return
         position = positions_store.load(tx, order.position_id, lock=True)
         assert position is not None
-        if position.status is not PositionStatus.OPENING:
+        if position.stop_price is not None or position.status not in _TO_PROTECT:
             return
         now = self._desk.clock.now()
         planned += plan_first_protections(

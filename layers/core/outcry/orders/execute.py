@@ -14,23 +14,32 @@ from uuid import UUID
 from outcry.notices.model import Level
 from outcry.notices.tell import tell
 from outcry.orders import store
+from outcry.orders.actions_store import may_have_run
 from outcry.orders.cancel import CancelStep
 from outcry.orders.carry import Carrier, Held
 from outcry.orders.entry import EntryStep
 from outcry.orders.exit import ExitStep
 from outcry.orders.fills import FillCollector
 from outcry.orders.lifecycle import TERMINAL
-from outcry.orders.model import OrderKind
+from outcry.orders.model import STOP_LEG, Order, OrderKind, OrderStatus
+from outcry.orders.plan import plan_exit
 from outcry.orders.ports import Desk
 from outcry.orders.progress import Next
 from outcry.orders.protect import ProtectStep
 from outcry.orders.resolve import Resolver
+from outcry.positions import store as positions_store
+from outcry.positions.model import GONE
+from outcry.runtime.database import Transaction
+from outcry.runtime.errors import InfrastructureError
 from outcry.runtime.leases import ORDERS, claim, quarantine, release
 from outcry.runtime.observability import logger
 from outcry.runtime.queues import Queue, Ring
+from outcry.runtime.reasons import Reason
 
 CLAIM_MARGIN = timedelta(seconds=5)
 AFTER_AN_ERROR_S = 30
+SOON_AFTER_AN_ERROR_S = 2
+_URGENT = frozenset({OrderKind.PROTECT, OrderKind.EXIT})
 MOST_STEPS = 40  # of one invocation; whatever is left is rung again
 
 
@@ -56,29 +65,55 @@ class Executor:
         self._advance(order_id, deadline, budget=[MOST_STEPS])
 
     def give_up(self, order_id: UUID, error: Exception) -> None:
-        """Set an order aside after its last delivery.
+        """An order failed on its last delivery: end what was never sent, keep what may have run due, and page.
 
-        An exit is never given up: it is only rung again by the sweep. A stop that is set aside is replaced by the monitor.
+        - An exit is never given up: it is only rung again by the sweep.
+        - What was sent, or may have been, is never set aside: it stays due until the venue has said what became of it.
+        - A planned entry is set aside; one that holds a place gives it back; a stop that was never sent closes its position.
         """
         now = self._desk.clock.now()
         with self._desk.database.transaction() as tx:
             order = store.load(tx, order_id)
             if order is None or order.kind is OrderKind.EXIT or order.status in TERMINAL:
                 return
-            if quarantine(tx, ORDERS, order_id, now=now, error=f"{type(error).__name__}: {error}"):
-                tell(
-                    tx,
-                    level=Level.PAGE,
-                    topic="quarantine",
-                    subject=f"An order of {order.market} on {order.account_id} was set aside",
-                    text=(
-                        f"The {order.kind.value} failed on its last delivery: {type(error).__name__}. "
-                        f"After a look: `outcry redrive orders {order_id}`."
-                    ),
-                    dedupe_key=f"quarantine:order:{order_id}:{now:%Y-%m-%dT%H:%M}",
-                    now=now,
-                    trace_id=order.trace_id,
-                )
+            self._end_or_keep(tx, order, now, f"{type(error).__name__}: {error}")
+            tell(
+                tx,
+                level=Level.PAGE,
+                topic="quarantine",
+                subject=f"An order of {order.market} on {order.account_id} failed on its last delivery",
+                text=(
+                    f"The {order.kind.value} ({order.leg}) failed: {type(error).__name__}. "
+                    f"See `outcry orders`; where it was set aside, after a look: `outcry redrive orders {order_id}`."
+                ),
+                dedupe_key=f"quarantine:order:{order_id}:{now:%Y-%m-%dT%H}",
+                now=now,
+                trace_id=order.trace_id,
+            )
+
+    def _end_or_keep(self, tx: Transaction, order: Order, now: datetime, error: str) -> None:
+        if order.kind is OrderKind.CANCEL or may_have_run(tx, order):
+            return
+        if order.status is OrderStatus.PLANNED:
+            quarantine(tx, ORDERS, order.order_id, now=now, error=error)
+            return
+        if not store.finish_unclaimed(
+            tx, order.order_id, OrderStatus.REJECTED, now=now, reason=Reason.VENUE_REFUSED.value
+        ):
+            return
+        assert order.position_id is not None
+        if order.kind is OrderKind.ENTER:
+            positions_store.abandon(tx, order.position_id, reason=Reason.VENUE_REFUSED.value, now=now)
+            store.release_reservation(tx, order.order_id, now=now)
+            return
+        position = positions_store.load(tx, order.position_id, lock=True)
+        if (
+            order.leg == STOP_LEG
+            and position is not None
+            and position.status not in GONE
+            and not position.protected_at
+        ):
+            plan_exit(tx, position, Reason.UNPROTECTED, now=now, trace_id=order.trace_id, detail=error[:300])
 
     def _advance(self, order_id: UUID, deadline: datetime, budget: list[int]) -> None:
         now = self._desk.clock.now()
@@ -103,15 +138,26 @@ class Executor:
         todo: Next = self._step(held, budget)
         while True:
             own = [order_id for order_id in todo.follow if order_id == held.order.order_id]
-            for order_id in todo.follow:
-                if order_id != held.order.order_id:
-                    self._advance(order_id, deadline, budget)
+            self._follow(
+                [order_id for order_id in todo.follow if order_id != held.order.order_id], deadline, budget
+            )
             if todo.then is not None:
                 todo = todo.then(self._reread(held))
             elif own and budget[0] > 0 and self._desk.clock.now() < deadline:
                 todo = self._step(self._reread(held), budget)
             else:
                 return 1 if own else todo.again_s
+
+    def _follow(self, orders: list[UUID], deadline: datetime, budget: list[int]) -> None:
+        """Carry on with each of these, also where one of them fails: a stop never waits for a take-profit step."""
+        failures: list[InfrastructureError] = []
+        for order_id in orders:
+            try:
+                self._advance(order_id, deadline, budget)
+            except InfrastructureError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     def _step(self, held: Held, budget: list[int]) -> Next:
         budget[0] -= 1
@@ -152,7 +198,7 @@ class Executor:
             logger.warning(
                 "A claim lapsed before its order was given back", extra={"order_id": str(held.order.order_id)}
             )
-        elif waits_s is not None and not ended and error is None:
+        elif waits_s is not None and not ended and (error is None or held.order.kind in _URGENT):
             self._ring(held, waits_s)
 
     def _ring(self, held: Held, delay_s: int) -> None:

@@ -121,7 +121,7 @@ class ExitStep:
         market = self._desk.market(venue, order.market)
         assert market is not None, "a held position names a listed market"
         closes_by_buying = order.side.sign < 0
-        bound = exit_bound(mark, order.side, order.attempt) if mark else Decimal(0)
+        bound = exit_bound(mark, order.side, widened(order)) if mark else Decimal(0)
         known = self._carrier.carry(
             held,
             Place(
@@ -150,11 +150,13 @@ class ExitStep:
             case Filled():
                 return self._next_attempt(held, wait_s=0)
             case Refused(kind=RefusalKind.WIDEN):
-                if is_at_exit_floor(order.attempt):
-                    with self._desk.database.transaction() as tx:
+                at_floor = is_at_exit_floor(widened(order))
+                with self._desk.database.transaction() as tx:
+                    if at_floor:
                         page_exit_at_floor(tx, held, now=now)
-                    return self._next_attempt(held, wait_s=5)
-                return self._next_attempt(held, wait_s=0)
+                    plan = {**order.plan, "widened": widened(order) + 1}
+                    store.set_plan(tx, order, plan, held=held.claim)
+                return self._next_attempt(held, wait_s=5 if at_floor else 0)
             case Refused(kind=RefusalKind.ALREADY_FLAT) | Void():
                 return self._next_attempt(held, wait_s=1)
             case Refused(kind=RefusalKind.LATER):
@@ -163,9 +165,7 @@ class ExitStep:
                 with self._desk.database.transaction() as tx:
                     page_signer(tx, held, known, now=now)
                     assert order.position_id is not None
-                    positions_store.update(
-                        tx, order.position_id, now=now, status=PositionStatus.UNMANAGED.value
-                    )
+                    positions_store.mark_unmanaged(tx, order.position_id, now=now)
                 self._desk.signers.forget(held.account)
                 return self._next_attempt(held, wait_s=60)
             case Refused():
@@ -217,3 +217,8 @@ class ExitStep:
         with self._desk.database.transaction() as tx:
             fresh = store.load(tx, order.order_id)
         return fresh is not None and fresh.filled_size > 0
+
+
+def widened(order: Order) -> int:
+    """How often the exit found nothing within its bound: that alone widens it, and nothing else that may go wrong."""
+    return int(order.plan.get("widened", 0))

@@ -20,6 +20,7 @@ from outcry.notices.model import Level
 from outcry.notices.tell import tell
 from outcry.orders import fills_store
 from outcry.orders.model import STOP_LEG
+from outcry.orders.plan_protection import protect_opened
 from outcry.orders.ports import Desk
 from outcry.positions import store as positions_store
 from outcry.positions.model import GONE, Position, PositionStatus
@@ -71,10 +72,26 @@ class FillCollector:
                 fills_store.move_cursor(
                     tx, account.account_id, fills_to=max(fill.filled_at for fill in fills)
                 )
-            rings = [ring for position_id in touched.union(also) for ring in rebook(tx, position_id, now=now)]
+            rings = [
+                ring
+                for position_id in sorted(touched.union(also))
+                for ring in rebook(tx, position_id, now=now)
+            ]
+            bare = positions_store.without_levels(tx, account.account_id)
+        rings += [ring for position in bare for ring in self._give_levels(position)]
         if rings:
             self._desk.doorbell.ring(Queue.EXITS, rings)
         return Collected(len(new), frozenset(touched))
+
+    def _give_levels(self, position: Position) -> list[Ring]:
+        """A fill that was heard of before its entry's answer opened this position: plan its stop and its ladder now."""
+        venue = self._desk.venue(position.venue, position.network)
+        market = self._desk.market(venue, position.market)
+        assert market is not None, "a held position names a listed market"
+        now = self._desk.clock.now()
+        with self._desk.database.transaction() as tx:
+            planned = protect_opened(tx, position.position_id, market=market, venue=venue, now=now)
+        return [Ring(str(order_id), position.trace_id) for order_id in planned]
 
     def collect_funding(self, account: Account, venue: Venue) -> None:
         """Read and book funding since the cursor. Late payments still post to positions that are closed already."""
@@ -102,7 +119,8 @@ def _owner_of_foreign(tx: Transaction, account: Account, row: Row) -> UUID | Non
     if position is None or not reduces or position.status in GONE or not _is_ours_alone(tx, position, row):
         fills_store.mark_foreign(tx, row["fill_key"], "no order of ours explains it")
         return None
-    fills_store.attribute(tx, row["fill_key"], position.position_id)
+    ours = fills_store.size_until(tx, position.position_id, row["fill_key"], position.side is Side.LONG)
+    fills_store.attribute(tx, row["fill_key"], position.position_id, our_size=min(row["size"], ours))
     return position.position_id
 
 
@@ -134,6 +152,10 @@ def rebook(tx: Transaction, position_id: UUID, *, now: datetime) -> list[Ring]:
     held = sums.size + acked
     if position.status is PositionStatus.OPENING and held > 0:
         fields["status"] = PositionStatus.OPEN.value
+    elif position.status in GONE and held > 0:
+        fields |= _come_back(tx, position, held, now)
+    elif held > position.held and position.protected_at is not None:
+        fields["protected_at"] = None  # it grew: the stop that rests does not cover all of it any more
     is_flat = sums.opened_size > 0 and sums.size <= 0 and acked == 0
     if is_flat and not fills_store.has_unfinished_entry(tx, position_id):
         fields |= _closing(tx, position, sums, now)
@@ -145,6 +167,35 @@ def rebook(tx: Transaction, position_id: UUID, *, now: datetime) -> list[Ring]:
         Ring(str(order_id), position.trace_id)
         for order_id in fills_store.wake_protections(tx, position_id, now=now)
     ]
+
+
+def _come_back(tx: Transaction, position: Position, held: Decimal, now: datetime) -> dict[str, Any]:
+    """Size turned up for a position that was given up: it takes its place back, and people are told.
+
+    Where another position holds the place by now, the fills stay with the one that they belong to, and a person must look.
+    """
+    owner = positions_store.owner_of(tx, position.account_id, position.venue, position.position_key)
+    tell(
+        tx,
+        level=Level.PAGE,
+        topic="positions",
+        subject=f"{position.market} on {position.account_id} was filled after it was given up",
+        text=(
+            f"The fills show {held} held. "
+            + (
+                "It is protected and watched again."
+                if owner is None
+                else "Another position is in its place: look at the account."
+            )
+        ),
+        dedupe_key=f"came-back:{position.position_id}:{held}",
+        now=now,
+        trace_id=position.trace_id,
+    )
+    if owner is not None:
+        return {}
+    fills_store.reserve_again(tx, position.position_id)
+    return {"status": PositionStatus.OPEN.value, "exit_reason": None, "closed_at": None, "protected_at": None}
 
 
 def _closing(tx: Transaction, position: Position, sums: Tally, now: datetime) -> dict[str, Any]:

@@ -79,12 +79,20 @@ def insert_new(
     )
 
 
-def attribute(tx: Transaction, fill_key: int, position_id: UUID) -> None:
-    """Give a fill without an order of ours to the position that it reduced."""
+def attribute(tx: Transaction, fill_key: int, position_id: UUID, *, our_size: Decimal) -> None:
+    """Give a fill without an order of ours to the position that it reduced, as far as that held anything."""
     tx.execute(
-        "update fills set position_id = :position_id where fill_key = :fill_key",
+        "update fills set position_id = :position_id, our_size = :our_size where fill_key = :fill_key",
         position_id=position_id,
+        our_size=our_size,
         fill_key=fill_key,
+    )
+
+
+def reserve_again(tx: Transaction, position_id: UUID) -> None:
+    """Hold what a position's entry had reserved: it was given back too early."""
+    tx.execute(
+        "update reservations set released_at = null where position_id = :position_id", position_id=position_id
     )
 
 
@@ -97,7 +105,7 @@ def size_until(tx: Transaction, position_id: UUID, fill_key: int, opens_by_buyin
     """What the position's fills added up to before the given one."""
     row = tx.one(
         """
-        select coalesce(sum(case when is_buy = :opens_by_buying then size else -size end), 0) as size
+        select coalesce(sum(case when is_buy = :opens_by_buying then 1 else -1 end * coalesce(our_size, size)), 0) as size
           from fills where position_id = :position_id and fill_key < :fill_key
         """,
         position_id=position_id,

@@ -11,14 +11,10 @@ from outcry.orders import flatten_store, store
 from outcry.orders.model import OrderStatus
 from outcry.orders.plan import plan_exit
 from outcry.positions import store as positions_store
-from outcry.positions.model import PositionStatus
+from outcry.positions.model import GONE
 from outcry.runtime.database import Transaction
 from outcry.runtime.queues import Ring
 from outcry.runtime.reasons import Reason
-
-_HELD = frozenset(
-    {PositionStatus.OPENING, PositionStatus.OPEN, PositionStatus.UNMANAGED, PositionStatus.CLOSING}
-)
 
 
 def flatten_standing(tx: Transaction, *, now: datetime) -> list[Ring]:
@@ -31,7 +27,7 @@ def flatten_standing(tx: Transaction, *, now: datetime) -> list[Ring]:
         store.finish_unclaimed(tx, order_id, OrderStatus.CANCELLED, now=now, reason=Reason.FLATTEN.value)
     for position_id in flatten_store.held_positions(tx, scopes):
         position = positions_store.load(tx, position_id, lock=True)
-        if position is None or position.status not in _HELD:
+        if position is None or position.status in GONE:
             continue
         order_id = plan_exit(tx, position, Reason.FLATTEN, now=now, trace_id=position.trace_id)
         rings.append(Ring(str(order_id), position.trace_id))

@@ -30,7 +30,7 @@ def held_positions(tx: Transaction, scopes: Sequence[str]) -> list[Any]:
     rows = tx.all(
         f"""
         select x.position_id from positions x join deployments d using (deployment_id)
-         where x.is_owned and x.status not in ('CLOSED', 'ABANDONED', 'CLOSE_PENDING') and {_COVERED}
+         where x.is_owned and x.status not in ('CLOSED', 'ABANDONED') and {_COVERED}
            and not exists (select 1 from orders e where e.position_id = x.position_id and e.kind = 'exit' and e.finished_at is null)
          order by x.created_at
         """,

@@ -38,7 +38,7 @@ def page_unknown(tx: Transaction, held: Held, refused: Refused, *, now: datetime
         topic="orders",
         subject=f"{order.venue} refused a {order.kind.value} of {order.market} in a way that needs a person",
         text=f"The venue said: {refused.text[:300]}. The raw answer is kept with the action of order {order.order_id}.",
-        dedupe_key=f"refused:{order.order_id}:{order.attempt}",
+        dedupe_key=f"refused:{order.order_id}:{refused.text[:80]}",
         now=now,
         trace_id=order.trace_id,
     )

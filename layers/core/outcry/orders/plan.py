@@ -16,6 +16,7 @@ from outcry.orders import plan_store, store
 from outcry.orders.model import STOP_LEG, OrderKind, OrderStatus
 from outcry.positions.model import Position
 from outcry.runtime.database import Transaction
+from outcry.runtime.errors import InfrastructureError
 from outcry.runtime.reasons import Reason
 from outcry.runtime.side import Side
 from outcry.signals.model import EntryPlan
@@ -68,7 +69,12 @@ class LedgerPlanner:
         for entry in plan_store.planned_on_calls_of(
             tx, agent_id=agent_id, author_id=author_id, market=market, side=side
         ):
-            store.finish_unclaimed(tx, entry, OrderStatus.CANCELLED, now=now, reason=Reason.CLOSE_CALL.value)
+            if not store.finish_unclaimed(
+                tx, entry, OrderStatus.CANCELLED, now=now, reason=Reason.CLOSE_CALL.value
+            ):
+                raise InfrastructureError(
+                    "an entry on this author's call is being approved: close it once it is"
+                )
         held = plan_store.entered_on_calls_of(
             tx, agent_id=agent_id, author_id=author_id, market=market, side=side
         )
@@ -98,6 +104,11 @@ def is_halted(tx: Transaction, position: Position, agent_id: str | None) -> bool
         agent_id=agent_id,
     )
     return mode is ControlMode.HALT
+
+
+def has_open_exit(tx: Transaction, position_id: UUID) -> bool:
+    """Whether an exit of this position is at work already."""
+    return plan_store.open_exit(tx, position_id) is not None
 
 
 def plan_exit(

@@ -4,7 +4,7 @@ Called in the transaction that learns of the fill, with the price that the venue
 knowing that something is held and being obliged to protect it.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -19,6 +19,8 @@ from outcry.runtime.reasons import Reason
 from outcry.runtime.side import Side
 from outcry.venues.port import Filled, Market, TriggerKind, Venue
 
+PROTECT_DEADLINE = timedelta(seconds=20)
+
 
 def estimated_liquidation(entry_price: Decimal, side: Side, leverage: Decimal, max_leverage: int) -> Decimal:
     """Where an isolated position is liquidated, before the venue has said it itself.
@@ -29,6 +31,32 @@ def estimated_liquidation(entry_price: Decimal, side: Side, leverage: Decimal, m
     maintenance = Decimal(1) / (2 * max_leverage)
     available = entry_price / leverage - entry_price * maintenance
     return entry_price - side.sign * available / (1 - maintenance * side.sign)
+
+
+def protect_opened(
+    tx: Transaction, position_id: UUID, *, market: Market, venue: Venue, now: datetime
+) -> list[UUID]:
+    """Plan the first protections of an open position that has no levels yet; nothing where somebody has planned them."""
+    position = positions_store.load(tx, position_id, lock=True)
+    if (
+        position is None
+        or position.stop_price is not None
+        or position.entry_price is None
+        or position.held <= 0
+    ):
+        return []
+    known = Filled(position.held, position.entry_price, "")
+    leverage = positions_store.leverage_of(tx, position_id)
+    return plan_first_protections(
+        tx,
+        position,
+        known,
+        market=market,
+        venue=venue,
+        leverage=leverage,
+        now=now,
+        protect_by=now + PROTECT_DEADLINE,
+    )
 
 
 def plan_first_protections(
@@ -54,12 +82,12 @@ def plan_first_protections(
         position.position_id,
         now=now,
         status=PositionStatus.OPEN.value,
-        acked_size=filled.size,
+        acked_size=max(filled.size - position.size, Decimal(0)),
         entry_price=entry,
         stop_price=stop_price,
         liquidation_price=liquidation,
         peak=entry,
-        opened_at=now,
+        opened_at=position.opened_at or now,
         protect_by=protect_by,
     )
     tell_replaced_levels(tx, str(position.position_id), levels.notes, now=now, trace_id=position.trace_id)

@@ -12,13 +12,13 @@ from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from outcry.orders import store
+from outcry.orders import actions_store, store
 from outcry.orders.carry import Barred, Carrier, Held
 from outcry.orders.lifecycle import client_order_id
 from outcry.orders.model import STOP_LEG, ActionKind, Order, OrderStatus
 from outcry.orders.outcomes import Known, Void
 from outcry.orders.pages import page_signer, page_unknown, page_unprotected
-from outcry.orders.plan import plan_cancel, plan_exit
+from outcry.orders.plan import has_open_exit, plan_cancel, plan_exit
 from outcry.orders.ports import Desk
 from outcry.orders.progress import Next, again, done, follow
 from outcry.positions import store as positions_store
@@ -73,7 +73,7 @@ class ProtectStep:
         assert position is not None
         if order.status in {OrderStatus.RESTING, OrderStatus.CANCELLING}:
             return self._look(held, position)
-        if position.status in GONE and order.status is OrderStatus.APPROVED and order.attempt == 0:
+        if position.status in GONE and not self._is_under_way(order):
             return self._end(held, OrderStatus.CANCELLED, Reason.NO_LONGER_NEEDED)
         venue = self._desk.venue_of(order)
         market = self._desk.market(venue, order.market)
@@ -93,6 +93,10 @@ class ProtectStep:
         )
         assert not isinstance(known, Barred), "a protection is never barred"
         return self._learn(held, position, known, rested)
+
+    def _is_under_way(self, order: Order) -> bool:
+        with self._desk.database.transaction() as tx:
+            return actions_store.action(tx, order.order_id, order.attempt, ActionKind.PLACE) is not None
 
     def _request(self, held: Held, venue: Venue, market: Market) -> Place:
         order = held.order
@@ -207,9 +211,7 @@ class ProtectStep:
             case RefusalKind.SIGNER:
                 with self._desk.database.transaction() as tx:
                     page_signer(tx, held, refused, now=now)
-                    positions_store.update(
-                        tx, position.position_id, now=now, status=PositionStatus.UNMANAGED.value
-                    )
+                    positions_store.mark_unmanaged(tx, position.position_id, now=now)
                 self._desk.signers.forget(held.account)
                 return self._retry(held, position, refused.text, wait_s=60)
             case _:
@@ -246,6 +248,8 @@ class ProtectStep:
             assert current is not None
             if current.status in GONE:
                 return None
+            if has_open_exit(tx, position.position_id):
+                return again(5)
             exit_id = plan_exit(
                 tx, current, Reason.UNPROTECTED, now=self._desk.clock.now(), trace_id=held.order.trace_id
             )

@@ -21,7 +21,7 @@ from outcry.orders.outcomes import Known, Void, from_report, recorded
 from outcry.orders.ports import Desk
 from outcry.runtime.errors import VenueUnreachable
 from outcry.runtime.observability import logger
-from outcry.venues.port import Ambiguous, Answer, Outcome, Venue
+from outcry.venues.port import Ambiguous, Answer, Filled, Outcome, Venue
 
 INDEX_LAG = timedelta(seconds=5)
 QUESTIONS = (0.0, 0.4, 0.8)  # seconds to wait before each question of one invocation
@@ -43,11 +43,12 @@ class Resolver:
             return again
         if action.kind is not ActionKind.PLACE:
             return self._give_up_if_expired(held, action)
+        seen: list[Decimal] = []
         for wait_s in QUESTIONS:
             if wait_s:
                 self._desk.pause(wait_s)
             try:
-                known = self._ask(held, venue, action, learn)
+                known = self._ask(held, venue, action, learn, seen)
             except VenueUnreachable as error:
                 logger.warning("A question to the venue was not answered", extra={"venue": venue.name})
                 return Ambiguous(str(error))
@@ -70,7 +71,12 @@ class Resolver:
         known = record(self._desk, held, action, answer, learn)
         return None if known.status is ActionStatus.UNKNOWN else recorded(known)
 
-    def _ask(self, held: Held, venue: Venue, action: Action, learn: Learn | None) -> Known | None:
+    def _ask(
+        self, held: Held, venue: Venue, action: Action, learn: Learn | None, seen: list[Decimal]
+    ) -> Known | None:
+        """One question. A size smaller than was asked for counts only when two questions in a row showed it: fills may be listed
+        one after the other.
+        """
         assert action.cloid is not None
         report = venue.order(held.account.address, action.cloid)
         listed = [
@@ -80,17 +86,24 @@ class Resolver:
         ]
         size = sum((fill.size for fill in listed), Decimal(0))
         price = sum((fill.size * fill.price for fill in listed), Decimal(0)) / size if size else None
+        is_steady = bool(seen) and seen[-1] == size
+        seen.append(size)
+        if 0 < size < (held.order.size or size) and not is_steady:
+            return None
         if report is not None:
             known = from_report(report, size, price)
             return None if known is None else self._settle(held, action, known, learn)
-        if size == 0 and self._is_long_expired(action):
-            return self._void(held, action, "it expired, the venue does not know it, and nothing was filled")
-        return None
+        if not self._is_long_expired(action):
+            return None
+        if price is not None:  # the index forgot the order, the feed did not
+            filled = Filled(size, price, listed[0].venue_order_id)
+            return self._settle(held, action, filled, learn)
+        return self._void(held, action, "it expired, the venue does not know it, and nothing was filled")
 
     def _settle(self, held: Held, action: Action, known: Known, learn: Learn | None) -> Known:
         assert not isinstance(known, Void)
         outcome: Outcome = known
-        return recorded(record(self._desk, held, action, Answer(outcome, None), learn))
+        return recorded(record(self._desk, held, action, Answer(outcome, None), learn, is_proof=True))
 
     def _give_up_if_expired(self, held: Held, action: Action) -> Known:
         if self._is_long_expired(action):

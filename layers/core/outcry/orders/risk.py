@@ -65,7 +65,8 @@ def refuse(facts: Facts) -> Refusal | None:
         return Refusal(Reason.NO_SIGNER, "no signer of this account is active")
     if not facts.mode_is_standard:
         return Refusal(Reason.ACCOUNT_MODE_UNKNOWN, "the account is in a unified or portfolio margin mode")
-    return _place(facts) or _price(facts) or _snapshot(facts)
+    # a stale reading is read again, so it is judged before anything that would skip the entry for good
+    return _snapshot(facts) or _place(facts) or _price(facts)
 
 
 def _place(facts: Facts) -> Refusal | None:

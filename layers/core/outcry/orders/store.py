@@ -226,17 +226,25 @@ def next_sequence(tx: Transaction, deployment_id: str, kind: OrderKind, subject:
 def give_back(
     tx: Transaction, held: Claim, *, next_ring_at: datetime | None, error: str | None
 ) -> bool | None:
-    """Give an order back, due again at `next_ring_at` unless it has ended. Whether it has; None: the claim was not ours."""
+    """Give an order back, due again at `next_ring_at` unless it has ended. Whether it has; None: the claim was not ours.
+
+    Where somebody made it due while the claim was held, it stays due then: a wake-up is never overwritten.
+    """
     row = tx.one(
         """
         update orders set claim_token = null, claimed_until = null, last_error = cast(:error as text),
-               next_ring_at = case when finished_at is null then cast(:next_ring_at as timestamptz) end,
+               next_ring_at = case
+                   when finished_at is not null then null
+                   when next_ring_at is distinct from cast(:seen as timestamptz)
+                        then least(next_ring_at, cast(:next_ring_at as timestamptz))
+                   else cast(:next_ring_at as timestamptz) end,
                attempts = case when cast(:error as text) is null then 0 else attempts end
          where order_id = :order_id and claim_token = :token
         returning finished_at is not null as ended
         """,
         error=error,
         next_ring_at=next_ring_at,
+        seen=held.due_at,
         order_id=held.key,
         token=held.token,
     )

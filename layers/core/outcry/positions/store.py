@@ -4,7 +4,7 @@ Recording a fill never fails on a rule of the book: what cannot be attributed is
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -20,15 +20,6 @@ _POSITION = """
     position_id, deployment_id, account_id, venue, network, position_key, market, cast(side as text) as side, status, size,
     acked_size, opened_size, entry_price, rules, stop_price, liquidation_price, peak, trail_price, targets_hit, crossed_since,
     protect_by, protected_at, exit_reason, opened_at, version, trace_id
-"""
-# What is written when a place is taken and never again; a statement that changes one of these must end `known` of `load_many`.
-_CONSTANT = """
-    position_id, deployment_id, account_id, venue, network, position_key, market, side, rules, trace_id
-"""
-_CHANGING = """
-    status, targets_hit, exit_reason, version, cast(size as text), cast(acked_size as text), cast(opened_size as text),
-    cast(entry_price as text), cast(stop_price as text), cast(liquidation_price as text), cast(peak as text),
-    cast(trail_price as text), crossed_since, protect_by, protected_at, opened_at
 """
 
 
@@ -101,108 +92,6 @@ def open_in(tx: Transaction, account_ids: Sequence[str]) -> list[Position]:
     return [position_from(row) for row in rows]
 
 
-def load_many(
-    tx: Transaction, position_ids: Sequence[str], known: Mapping[str, Position]
-) -> dict[str, Position]:
-    """These positions by id, as they are now. Of those in `known` only what can change is read again.
-
-    All rows come as one value, because reading thousands of rows one by one takes the driver longer than everything else.
-    """
-    found: dict[str, Position] = {}
-    fresh = [key for key in position_ids if key not in known]
-    if fresh:
-        for constant, changing in _listed(
-            tx, f"json_build_array({_CONSTANT}), json_build_array({_CHANGING})", fresh
-        ):
-            found[constant[0]] = _position(_constants(constant), changing)
-    rest = [key for key in position_ids if key in known]
-    if rest:
-        for key, changing in _listed(tx, f"position_id, json_build_array({_CHANGING})", rest):
-            found[key] = _position(known[key], changing)
-    return found
-
-
-def _listed(tx: Transaction, columns: str, position_ids: Sequence[str]) -> list[Any]:
-    row = tx.one(
-        f"""
-        select cast(json_agg(json_build_array({columns})) as text) as listed from positions
-         where position_id = any(cast(string_to_array(:ids, ',') as uuid[]))
-        """,
-        ids=",".join(position_ids),
-    )
-    return json.loads(row["listed"]) if row and row["listed"] else []
-
-
-def _constants(row: Sequence[Any]) -> Position:
-    """A position with what never changes, to be filled with what does."""
-    key, deployment_id, account_id, venue, network, position_key, market, side, rules, trace_id = row
-    zero = Decimal(0)
-    return Position(
-        position_id=UUID(key),
-        deployment_id=deployment_id,
-        account_id=account_id,
-        venue=venue,
-        network=network,
-        position_key=position_key,
-        market=market,
-        side=Side(side),
-        status=PositionStatus.OPENING,
-        size=zero,
-        acked_size=zero,
-        opened_size=zero,
-        entry_price=None,
-        plan=plan_from_json(rules),
-        stop_price=None,
-        liquidation_price=None,
-        peak=None,
-        trail_price=None,
-        targets_hit=0,
-        crossed_since=None,
-        protect_by=None,
-        protected_at=None,
-        exit_reason=None,
-        opened_at=None,
-        version=-1,
-        trace_id=trace_id,
-    )
-
-
-def _position(constant: Position, row: Sequence[Any]) -> Position:
-    """The position with its changing columns, in the order of `_CHANGING`."""
-    status, targets_hit, exit_reason, version, size, acked_size, opened_size = row[:7]
-    entry, stop, liquidation, peak, trail = row[7:12]
-    crossed_since, protect_by, protected_at, opened_at = row[12:]
-    number, moment = Decimal, datetime.fromisoformat
-    return Position(
-        constant.position_id,
-        constant.deployment_id,
-        constant.account_id,
-        constant.venue,
-        constant.network,
-        constant.position_key,
-        constant.market,
-        constant.side,
-        PositionStatus(status),
-        number(size),
-        number(acked_size),
-        number(opened_size),
-        None if entry is None else number(entry),
-        constant.plan,
-        None if stop is None else number(stop),
-        None if liquidation is None else number(liquidation),
-        None if peak is None else number(peak),
-        None if trail is None else number(trail),
-        targets_hit,
-        None if crossed_since is None else moment(crossed_since),
-        None if protect_by is None else moment(protect_by),
-        None if protected_at is None else moment(protected_at),
-        exit_reason,
-        None if opened_at is None else moment(opened_at),
-        version,
-        constant.trace_id,
-    )
-
-
 def mark_absent(tx: Transaction, account_id: str, position_key: str, *, now: datetime) -> None:
     """The venue shows nothing in a place that we hold: the fills that say so are still to come."""
     tx.execute(
@@ -215,6 +104,45 @@ def mark_absent(tx: Transaction, account_id: str, position_key: str, *, now: dat
         position_key=position_key,
         now=now,
     )
+
+
+def reopen(tx: Transaction, position_id: UUID, *, now: datetime) -> None:
+    """The venue shows what we hold after all: go on watching it, or closing it where an exit is at work."""
+    tx.execute(
+        """
+        update positions p set status = case when exists (select 1 from orders o where o.position_id = p.position_id
+                                                            and o.kind = 'exit' and o.finished_at is null)
+                                             then 'CLOSING' else 'OPEN' end,
+               updated_at = :now, version = version + 1
+         where position_id = :position_id and status = 'CLOSE_PENDING'
+        """,
+        position_id=position_id,
+        now=now,
+    )
+
+
+def mark_unmanaged(tx: Transaction, position_id: UUID, *, now: datetime) -> None:
+    """Nobody can sign for a position that is held: people must look after it."""
+    tx.execute(
+        """
+        update positions set status = 'UNMANAGED', updated_at = :now, version = version + 1
+         where position_id = :position_id and status in ('OPEN', 'CLOSING')
+        """,
+        position_id=position_id,
+        now=now,
+    )
+
+
+def without_levels(tx: Transaction, account_id: str) -> list[Position]:
+    """Open positions of an account that nobody has given a stop price yet."""
+    rows = tx.all(
+        f"""
+        select {_POSITION} from positions
+         where account_id = :account_id and is_owned and status = 'OPEN' and stop_price is null and entry_price is not null
+        """,
+        account_id=account_id,
+    )
+    return [position_from(row) for row in rows]
 
 
 def owner_of(tx: Transaction, account_id: str, venue: str, position_key: str) -> Position | None:
@@ -300,7 +228,10 @@ def mark_close_pending(tx: Transaction, position_id: UUID, *, now: datetime) -> 
 def fills_of(tx: Transaction, position_id: UUID) -> list[BookedFill]:
     """The position's fills, oldest first."""
     rows = tx.all(
-        "select is_buy, price, size, fee_usd from fills where position_id = :position_id order by filled_at, fill_key",
+        """
+        select is_buy, price, coalesce(our_size, size) as size, fee_usd * coalesce(our_size, size) / size as fee_usd
+          from fills where position_id = :position_id order by filled_at, fill_key
+        """,
         position_id=position_id,
     )
     return [BookedFill(row["is_buy"], row["price"], row["size"], row["fee_usd"]) for row in rows]
@@ -329,38 +260,9 @@ def funding_of(tx: Transaction, position_id: UUID) -> Decimal:
     return Decimal(row["usd"]) if row else Decimal(0)
 
 
-def write_watches(tx: Transaction, changes: Iterable[dict[str, Any]], *, now: datetime) -> int:
-    """Write what moved in a monitor's pass, in one statement: peak, trail, crossing time; rows that stood still are absent."""
-    rows = list(changes)
-    if not rows:
-        return 0
-    return tx.execute(
-        """
-        update positions p
-           set peak = w.peak, trail_price = w.trail_price, crossed_since = w.crossed_since, updated_at = :now, version = p.version + 1
-          from jsonb_to_recordset(cast(:rows as jsonb))
-               as w (position_id uuid, version integer, peak numeric, trail_price numeric, crossed_since timestamptz)
-         where p.position_id = w.position_id and p.version = w.version
-        """,
-        rows=json.dumps(rows, default=str),
-        now=now,
+def leverage_of(tx: Transaction, position_id: UUID) -> Decimal:
+    """The leverage that a position was entered with; 1 where it is not known."""
+    row = tx.one(
+        "select coalesce(leverage, 1) as leverage from positions where position_id = :id", id=position_id
     )
-
-
-def write_liquidations(tx: Transaction, moved: Sequence[tuple[Position, Decimal]], *, now: datetime) -> int:
-    """Keep the liquidation prices that the venue names, of rows that nobody changed since they were read."""
-    if not moved:
-        return 0
-    rows = [
-        {"position_id": str(position.position_id), "version": position.version, "price": str(price)}
-        for position, price in moved
-    ]
-    return tx.execute(
-        """
-        update positions p set liquidation_price = r.price, updated_at = :now, version = p.version + 1
-          from jsonb_to_recordset(cast(:rows as jsonb)) as r (position_id uuid, version integer, price numeric)
-         where p.position_id = r.position_id and p.version = r.version
-        """,
-        rows=json.dumps(rows),
-        now=now,
-    )
+    return Decimal(row["leverage"]) if row else Decimal(1)

@@ -8,7 +8,7 @@ Never relied on: queue order, single delivery, concurrency limits.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -43,6 +43,7 @@ class Claim:
     token: UUID
     until: datetime
     attempts: int
+    due_at: datetime | None = field(default=None, compare=False)
 
 
 def claim(
@@ -57,14 +58,14 @@ def claim(
                 where {what.key} = any(cast(:keys as {what.key_type}[]))
                   and quarantined_at is null and (claimed_until is null or claimed_until <= :now)
                 order by {what.key} for update skip locked)
-        returning {what.key} as key, attempts
+        returning {what.key} as key, attempts, next_ring_at
         """,
         token=token,
         until=now + lasting,
         keys=list(keys),
         now=now,
     )
-    return [Claim(row["key"], token, now + lasting, row["attempts"]) for row in rows]
+    return [Claim(row["key"], token, now + lasting, row["attempts"], row["next_ring_at"]) for row in rows]
 
 
 def release(
@@ -117,7 +118,13 @@ def redrive(tx: Transaction, what: Claimable, keys: Sequence[Any], *, now: datet
 
 
 def due(
-    tx: Transaction, what: Claimable, *, now: datetime, where: str = "true", first: str = "next_ring_at"
+    tx: Transaction,
+    what: Claimable,
+    *,
+    now: datetime,
+    where: str = "true",
+    first: str = "next_ring_at",
+    longest_s: int = LONGEST_BACKOFF_S,
 ) -> list[Any]:
     """The keys of rows that wait for work, at most 500, in order, each pushed back so that the next sweep rings it later.
 
@@ -133,12 +140,13 @@ def due(
              placed as (select chosen_key, row_number() over () as place from chosen),
              pushed as (
                update {what.table} set next_ring_at = cast(:now as timestamptz) + make_interval(
-                          secs => least({LONGEST_BACKOFF_S}, {FIRST_BACKOFF_S} * power(2, least(attempts, 10))))
+                          secs => least(cast(:longest_s as integer), {FIRST_BACKOFF_S} * power(2, least(attempts, 10))))
                  from placed where {what.key} = chosen_key
                returning {what.key} as key, place)
         select key from pushed order by place
         """,
         now=now,
+        longest_s=longest_s,
     )
     return [row["key"] for row in rows]
 

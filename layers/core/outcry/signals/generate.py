@@ -181,11 +181,8 @@ class SignalGenerator:
                 orders += found
                 reasons += [] if reason is None else [reason]
             # a position that the agent keeps on purpose says more than a market that it does not hold
-            reason = (
-                Reason.CLOSE_CALLS_IGNORED
-                if Reason.CLOSE_CALLS_IGNORED in reasons
-                else Reason.NOTHING_TO_CLOSE
-            )
+            telling = (Reason.HALTED, Reason.CLOSE_CALLS_IGNORED)
+            reason = next((each for each in telling if each in reasons), Reason.NOTHING_TO_CLOSE)
             detail = "the author called it anew since" if reopened else None
             market_shown = markets[0] if markets else None
             signals.append(
