@@ -19,7 +19,7 @@ setup:
 setup-local:
 	@tools/setup.sh project ministack
 
-demo: setup-local  ## a desk at work on this machine, for about a minute; ARGS="--help" lists what it takes
+demo: setup-local  ## a desk at work on this machine, for at most 90 s after set-up; ARGS="--help" lists what it takes
 	@$(PY) -m local demo $(ARGS)
 
 test: setup-local  ## every test, and how much of the code they reach; ARGS="tests/orders -k stop" for a part of them
@@ -28,7 +28,7 @@ test: setup-local  ## every test, and how much of the code they reach; ARGS="tes
 check: setup  ## format, lint, types, imports between rooms, the template, and the rules of the architecture
 	@$(PY) tools/run_checks.py
 
-bench: setup-local  ## the figures of the performance table, measured here
+bench: setup-local  ## the figures of docs/how-it-is-tested.md, measured here, beside their targets
 	@PYTHONPATH="$(CURDIR)" $(PY) tests/benchmarks/run.py $(ARGS)
 
 outcry: setup  ## the operator's command line; ARGS="status"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 WHOLE_FLOOR_PERCENT = 90
-PURE = [
+PURE = [  # names that a pure module may have; one that no room has yet counts for nothing
     *("model", "lifecycle", "risk", "exits", "exit_rules", "levels", "score", "indicators"),
     *("size", "route", "grammar", "tickers", "protections", "reconcile", "pnl"),
 ]

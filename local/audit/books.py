@@ -1,7 +1,9 @@
 """Whether the ledger's sizes and profits are the venue's, after every venue event. Pure.
 
-Sizes: after each moment at which something happened at the venue, its signed size less what the ledger's
-fills add up to by then. Profits: each stretch from flat to flat at the venue (a trip) earned what its fills
+Sizes: after each moment at which something happened at the venue, its signed size without what was brought by
+hand, less what the fills that the ledger's positions own add up to by then; at the end, also less what those
+positions say they hold. A fill that the ledger keeps for nobody, or for a position that it gave up, is none of
+these: it shows. Profits: each stretch from flat to flat at the venue (a trip) earned what its fills
 realised, less fees, plus funding; the ledger's closed positions of that stretch must say the same.
 """
 
@@ -10,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from local.audit.holdings import Holding
 from local.audit.model import Ledger, LedgerPosition, Place, VenueEvent
 
 ZERO = Decimal(0)
@@ -18,12 +21,13 @@ BOOKING_LAG_MS = 60_000  # a trip that ended this recently may still be being bo
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """Where and when the two sizes differed most."""
+    """Where and when the two sizes differed most, and what of the ledger was counted."""
 
     place: Place
     time_ms: int
     venue_size: Decimal
     ledger_size: Decimal
+    counted: str = "fills"
 
     @property
     def difference(self) -> Decimal:
@@ -43,32 +47,49 @@ class Trip:
 
 
 def worst_mismatches(events: Sequence[VenueEvent], ledger: Ledger) -> list[Mismatch]:
-    """The largest difference of each place that ever had one."""
+    """The largest difference of each place that ever had one, by the fills that the ledger stands by."""
     pending: dict[Place, list[tuple[int, Decimal]]] = defaultdict(list)
-    for fill in sorted(ledger.fills, key=lambda fill: fill.time_ms, reverse=True):
+    for fill in sorted(ledger.owned_fills(), key=lambda fill: fill.time_ms, reverse=True):
         pending[fill.place].append((fill.time_ms, fill.signed_size))
-    venue: dict[Place, Decimal] = defaultdict(lambda: ZERO)
+    venue: dict[Place, Holding] = defaultdict(Holding)
     booked: dict[Place, Decimal] = defaultdict(lambda: ZERO)
     worst: dict[Place, Mismatch] = {}
     last = len(events) - 1
     for index, event in enumerate(events):
         if event.kind == "fill" and event.place[0] in ledger.addresses:
-            venue[event.place] += event.signed_size
+            venue[event.place].play(event)
         if index < last and events[index + 1].time_ms == event.time_ms:
             continue  # one moment of the venue is whole when its last event is in
         for place in {*venue, *pending}:
             while pending[place] and pending[place][-1][0] <= event.time_ms:
                 booked[place] += pending[place].pop()[1]
-            seen = Mismatch(place, event.time_ms, venue[place], booked[place])
+            seen = Mismatch(place, event.time_ms, venue[place].ours, booked[place])
             if seen.difference > 0 and (place not in worst or seen.difference > worst[place].difference):
                 worst[place] = seen
     for place, rest in pending.items():
         if rest:  # the ledger has fills that are later than anything the venue knows of
             extra = booked[place] + sum((size for _, size in rest), ZERO)
-            seen = Mismatch(place, rest[0][0], venue[place], extra)
+            seen = Mismatch(place, rest[0][0], venue[place].ours, extra)
             if place not in worst or seen.difference > worst[place].difference:
                 worst[place] = seen
     return list(worst.values())
+
+
+def last_mismatches(events: Sequence[VenueEvent], ledger: Ledger, *, until_ms: int) -> list[Mismatch]:
+    """Where what the ledger's open positions say they hold is not what is ours at the venue in the end."""
+    venue: dict[Place, Holding] = defaultdict(Holding)
+    for event in events:
+        if event.kind == "fill" and event.place[0] in ledger.addresses:
+            venue[event.place].play(event)
+    held: dict[Place, Decimal] = defaultdict(lambda: ZERO)
+    for position in ledger.positions:
+        if position.is_owned and not position.is_closed and not position.is_abandoned:
+            held[position.place] += position.signed_size
+    return [
+        Mismatch(place, until_ms, venue[place].ours, held[place], "open positions")
+        for place in sorted({*venue, *held})
+        if venue[place].ours != held[place]
+    ]
 
 
 def trips(events: Sequence[VenueEvent], ledger: Ledger) -> list[Trip]:
@@ -94,6 +115,8 @@ def trips(events: Sequence[VenueEvent], ledger: Ledger) -> list[Trip]:
         if sizes[place] == 0:
             running.pop(place).end_ms = event.time_ms
     for position in ledger.positions:
+        if position.is_abandoned:
+            continue  # nothing was earned by it, as the ledger has it: its trip stays unbooked
         # the last trip that had begun by then, with a second of grace for what is opened before its fill
         begun = [t for t in found if t.place == position.place and t.start_ms <= position.opened_ms + 1_000]
         if begun:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 
-from local.audit.books import profit_differences, trips, worst_mismatches
+from local.audit.books import last_mismatches, profit_differences, trips, worst_mismatches
 from local.audit.exposure import longest_gaps
 from local.audit.intents import extra_fill_sets, fills_without_order, our_fills
 from local.audit.model import LONGEST_UNPROTECTED_S, Checks, Ledger, VenueEvent
@@ -24,13 +24,14 @@ def check(events: Sequence[VenueEvent], ledger: Ledger, *, until_ms: int) -> Che
     fills = our_fills(events, ledger)
     orphans = fills_without_order(fills, ledger)
     extra = extra_fill_sets(fills, ledger)
-    gaps = longest_gaps(events, ledger, until_ms=until_ms)
-    mismatches = worst_mismatches(events, ledger)
+    gaps = longest_gaps(events, ledger.addresses, until_ms=until_ms)
+    mismatches = [*worst_mismatches(events, ledger), *last_mismatches(events, ledger, until_ms=until_ms)]
     profits = profit_differences(trips(events, ledger), until_ms=until_ms)
     findings = [
         *(
-            f"{_at(fill.time_ms)} {fill.place[1]}: a fill of {fill.fields['sz']} without an order"
-            for fill in orphans
+            f"{_at(fill.time_ms)} {fill.place[1]}: a fill of {fill.fields['sz']} {orphan.why}"
+            for orphan in orphans
+            for fill in (orphan.fill,)
         ),
         *extra,
         *(
@@ -38,7 +39,10 @@ def check(events: Sequence[VenueEvent], ledger: Ledger, *, until_ms: int) -> Che
             for gap in gaps
             if gap.lasting_ms > LONGEST_UNPROTECTED_S * 1000
         ),
-        *(f"{_at(m.time_ms)} {m.place[1]}: venue {m.venue_size}, ledger {m.ledger_size}" for m in mismatches),
+        *(
+            f"{_at(m.time_ms)} {m.place[1]}: venue {m.venue_size}, {m.counted} of the ledger {m.ledger_size}"
+            for m in mismatches
+        ),
         *(f"{what}: profit differs by {usd} USD" for what, usd in profits if usd.quantize(CENT) > 0),
     ]
     return Checks(

@@ -1,4 +1,4 @@
-"""Whether every fill belongs to an order of ours, and every order has one set of fills. Pure.
+"""Whether every fill belongs to an order of ours that knows of it, and every order has one set of fills. Pure.
 
 A fill set is what one venue order executed. One client order id, one entry, and one (deployment, signal) may
 have one each; an exit may take several attempts, each with a client order id of its own.
@@ -6,8 +6,17 @@ have one each; an exit may take several attempts, each with a client order id of
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from local.audit.model import Ledger, VenueEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A fill that no order answers for, and why none does."""
+
+    fill: VenueEvent
+    why: str
 
 
 def our_fills(events: Iterable[VenueEvent], ledger: Ledger) -> list[VenueEvent]:
@@ -22,10 +31,25 @@ def our_fills(events: Iterable[VenueEvent], ledger: Ledger) -> list[VenueEvent]:
     ]
 
 
-def fills_without_order(fills: Iterable[VenueEvent], ledger: Ledger) -> list[VenueEvent]:
-    """Fills that no action of the ledger explains by client order id, place and direction."""
-    known = {(action.cloid, action.place, action.is_buy) for action in ledger.actions}
-    return [fill for fill in fills if (_cloid(fill), fill.place, fill.fields["side"] == "B") not in known]
+def fills_without_order(fills: Iterable[VenueEvent], ledger: Ledger) -> list[Orphan]:
+    """Fills that no action of the ledger explains by client order id, place and direction.
+
+    And those that one explains whose order says that it never filled, unless a position owns the fill: a
+    cancelled order may have filled in part.
+    """
+    orders = {order.order_id: order for order in ledger.orders}
+    known = {
+        (action.cloid, action.place, action.is_buy): orders[action.order_id] for action in ledger.actions
+    }
+    owned = {(fill.place, fill.fill_id) for fill in ledger.owned_fills()}
+    found: list[Orphan] = []
+    for fill in fills:
+        order = known.get((_cloid(fill), fill.place, fill.fields["side"] == "B"))
+        if order is None:
+            found.append(Orphan(fill, "without an order"))
+        elif order.says_it_never_filled and (fill.place, str(fill.fields["tid"])) not in owned:
+            found.append(Orphan(fill, f"that no position owns, of an order that is {order.status}"))
+    return found
 
 
 def extra_fill_sets(fills: Iterable[VenueEvent], ledger: Ledger) -> list[str]:

@@ -8,6 +8,8 @@ from typing import Any
 
 Place = tuple[str, str]  # an account's address, lower case, and a market
 
+_NEVER_FILLED = frozenset({"SKIPPED", "REJECTED", "CANCELLED", "EXPIRED"})
+
 
 @dataclass(frozen=True, slots=True)
 class VenueEvent:
@@ -52,36 +54,55 @@ class LedgerAction:
 
 @dataclass(frozen=True, slots=True)
 class LedgerOrder:
-    """One order: enough to see which entries belong to one intent."""
+    """One order: enough to see which entries belong to one intent, and whether it says that it never filled."""
 
     order_id: str
     kind: str
     deployment_id: str
     signal_id: int | None
     place: Place
+    status: str
+
+    @property
+    def says_it_never_filled(self) -> bool:
+        return self.status in _NEVER_FILLED
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerFill:
-    """One recorded fill of a live account."""
+    """One recorded fill of a live account; `signed_size` is the part of it that is ours.
+
+    `position_id` is None, or `is_quarantined` set, where the ledger takes it for nobody's.
+    """
 
     fill_id: str
     place: Place
     signed_size: Decimal
     time_ms: int
+    position_id: str | None
+    is_quarantined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerPosition:
-    """One live position. Times are Unix milliseconds; `closed_ms` is None while it is held."""
+    """One live position, as its row says; `signed_size` is what it holds, `opened_ms` Unix milliseconds."""
 
     position_id: str
     place: Place
     is_owned: bool
-    is_closed: bool
+    status: str
+    signed_size: Decimal
     opened_ms: int
-    closed_ms: int | None
     realised_pnl_usd: Decimal | None
+
+    @property
+    def is_closed(self) -> bool:
+        return self.status == "CLOSED"
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether the ledger gave it up as never filled."""
+        return self.status == "ABANDONED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +116,11 @@ class Ledger:
     positions: tuple[LedgerPosition, ...] = ()
     paper_positions: int = 0
     paper_fills: int = 0
+
+    def owned_fills(self) -> list[LedgerFill]:
+        """The fills that the ledger stands by: attributed to a position that it owns and has not given up."""
+        stood_by = {p.position_id for p in self.positions if p.is_owned and not p.is_abandoned}
+        return [fill for fill in self.fills if fill.position_id in stood_by and not fill.is_quarantined]
 
 
 @dataclass(frozen=True, slots=True)

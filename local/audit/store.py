@@ -72,7 +72,7 @@ def _actions(tx: Transaction) -> list[Row]:
 def _orders(tx: Transaction) -> list[Row]:
     return tx.all(
         """
-        select order_id, kind, deployment_id, signal_id, address, market
+        select order_id, kind, deployment_id, signal_id, address, market, orders.status
           from orders join accounts using (account_id) where accounts.venue <> 'paper'
         """
     )
@@ -81,7 +81,8 @@ def _orders(tx: Transaction) -> list[Row]:
 def _fills(tx: Transaction) -> list[Row]:
     return tx.all(
         """
-        select fills.fill_id, accounts.address, fills.market, fills.is_buy, fills.size, fills.filled_at
+        select fills.fill_id, accounts.address, fills.market, fills.is_buy, fills.filled_at,
+               coalesce(fills.our_size, fills.size) as size, fills.position_id, fills.quarantine
           from fills join accounts using (account_id) where accounts.venue <> 'paper'
          order by fills.filled_at, fills.fill_key
         """
@@ -89,13 +90,13 @@ def _fills(tx: Transaction) -> list[Row]:
 
 
 def _positions(tx: Transaction) -> list[Row]:
+    """All of them, those that were given up as well: what the venue did for them must show."""
     return tx.all(
         """
-        select position_id, address, market, is_owned, status,
-               coalesce(positions.opened_at, positions.created_at) as opened_at, positions.closed_at,
-               positions.realised_pnl_usd
+        select position_id, address, market, is_owned, positions.status, positions.side, positions.size,
+               coalesce(positions.opened_at, positions.created_at) as opened_at, positions.realised_pnl_usd
           from positions join accounts using (account_id)
-         where accounts.venue <> 'paper' and positions.status <> 'ABANDONED'
+         where accounts.venue <> 'paper'
          order by opened_at
         """
     )
@@ -122,6 +123,7 @@ def _order(row: Row) -> LedgerOrder:
         str(row["deployment_id"]),
         None if signal is None else int(signal),
         _place(row),
+        str(row["status"]),
     )
 
 
@@ -129,17 +131,23 @@ def _fill(row: Row) -> LedgerFill:
     size = Decimal(row["size"])
     filled_at: datetime = row["filled_at"]
     return LedgerFill(
-        str(row["fill_id"]), _place(row), size if row["is_buy"] else -size, to_milliseconds(filled_at)
+        str(row["fill_id"]),
+        _place(row),
+        size if row["is_buy"] else -size,
+        to_milliseconds(filled_at),
+        None if row["position_id"] is None else str(row["position_id"]),
+        row["quarantine"] is not None,
     )
 
 
 def _position(row: Row) -> LedgerPosition:
+    size = Decimal(row["size"])
     return LedgerPosition(
         str(row["position_id"]),
         _place(row),
         bool(row["is_owned"]),
-        row["status"] == "CLOSED",
+        str(row["status"]),
+        size if row["side"] == "LONG" else -size,
         to_milliseconds(row["opened_at"]),
-        None if row["closed_at"] is None else to_milliseconds(row["closed_at"]),
         row["realised_pnl_usd"],
     )

@@ -7,6 +7,7 @@ every ten seconds, as some market of a real venue always does.
 
 import itertools
 import json
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from local.hyperliquid.clockwork import PriceEvent, PriceFileError, read_prices
 from local.hyperliquid.config import VenueConfig, load_config
-from local.x_api.timeline import TimelineError, TimelinePost
+from local.x_api.timeline import TimelineError, TimelinePost, users
 from local.x_api.timeline import load as load_posts
 from outcry.agents.desk import parse_desk
 from outcry.agents.desk_problem import DeskError
@@ -28,6 +29,8 @@ TAIL = timedelta(seconds=120)  # and this long after the last one, so that what 
 _PRICE_LINE = (
     'write one object a line, in order of time: {"at": "…T14:00:00Z", "market": "BTC", "mark": "60000"}'
 )
+_MOST_FAULTS = 20
+_MOST_NAMED = 10
 _PULSE_EVERY = timedelta(seconds=10)
 _PULSE_FRAC = Decimal("0.0005")
 
@@ -60,17 +63,49 @@ class Inputs:
             [post.created_at for post in self.posts] + [from_milliseconds(p.at_ms) for p in self.prices]
         )
 
+    @property
+    def not_followed(self) -> tuple[TimelinePost, ...]:
+        """The posts that no agent of the desk hears."""
+        active = {agent.agent_id for agent in self.desk.agents if agent.is_active}
+        heard = {follow.author_id for follow in self.desk.follows if follow.agent_id in active}
+        return tuple(post for post in self.posts if post.author_id not in heard)
+
 
 def read_inputs(posts: Path, prices: Path, desk: Path) -> Inputs:
     """Read and check all three files. Raises InputProblem."""
     venue = load_config(None)
-    return Inputs(
+    inputs = Inputs(
         posts_file=posts,
         posts=tuple(_posts(posts)),
         prices=tuple(_prices(prices, venue)),
         desk=_desk(desk),
         venue=venue,
     )
+    if len(inputs.not_followed) == len(inputs.posts):
+        raise InputProblem(
+            f"{posts}: {not_followed_line(inputs)}, and there are no others: add them to the authors and follows of "
+            f"{desk}, or write the author_id that it names"
+        )
+    return inputs
+
+
+def not_followed_line(inputs: Inputs) -> str | None:
+    """How many posts nobody hears, and whose they are; None where there are none."""
+    posts = inputs.not_followed
+    if not posts:
+        return None
+    authors = [f"@{name} ({author})" for author, name in sorted(users(posts).items())]
+    more = f" and {len(authors) - _MOST_NAMED} more" if len(authors) > _MOST_NAMED else ""
+    number = len({post.edit_history[0] for post in posts})
+    return (
+        f"{counted(number, 'post')} {'is' if number == 1 else 'are'} by authors that the desk does not follow: "
+        f"{', '.join(authors[:_MOST_NAMED])}{more}"
+    )
+
+
+def counted(number: int, noun: str) -> str:
+    """The number and the noun, in the plural where it needs it."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _posts(path: Path) -> list[TimelinePost]:
@@ -87,9 +122,8 @@ def _prices(path: Path, venue: VenueConfig) -> list[PriceEvent]:
     names = [market.name for market in venue.markets if not market.delisted]
     try:
         found = list(read_prices(path, names))
-    except PriceFileError as error:
-        fix = f"the local venue lists {', '.join(names)}" if "unknown market" in str(error) else _PRICE_LINE
-        raise InputProblem(f"{str(error).replace(': : ', ': ')}: {fix}") from None
+    except PriceFileError:
+        raise InputProblem("\n".join(_price_faults(path, names))) from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise InputProblem(
@@ -100,6 +134,26 @@ def _prices(path: Path, venue: VenueConfig) -> list[PriceEvent]:
             f'{path}: there is no price in it: write {{"at": …, "market": …, "mark": …}} a line'
         )
     return found
+
+
+def _price_faults(path: Path, names: list[str]) -> list[str]:
+    """Every line that cannot be used: the reader stops at the first, so it is asked again without that one."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    faults: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "prices.jsonl"
+        while True:
+            copy.write_text("\n".join(lines), encoding="utf-8")
+            try:
+                list(read_prices(copy, names))
+                return faults
+            except PriceFileError as error:
+                number, _, what = str(error).removeprefix(f"{copy}:").partition(": ")
+            if len(faults) == _MOST_FAULTS:
+                return [*faults, "… and more"]
+            lines[int(number) - 1] = ""
+            fix = f"the local venue lists {', '.join(names)}" if "unknown market" in what else _PRICE_LINE
+            faults.append(f"{path}:{number}: {what.removeprefix(': ')}: {fix}")
 
 
 def _desk(path: Path) -> Desk:

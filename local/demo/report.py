@@ -1,20 +1,22 @@
 """The one JSON object of a run, and the counts of its summary. Pure.
 
-Prices, sizes and money are strings, as they are decimals; nothing is rounded on the way. A check that is a
-count or a size is a number, so that it can be compared with zero.
+Prices, sizes and money are strings, as they are decimals. An average price has at most eight significant
+figures; nothing else is rounded. A check that is a count or a size is a number, so that it can be compared
+with zero.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
 from local.audit.model import Checks
+from local.demo.remarks import Reach
 from local.demo.store import Story
-from local.demo.story import plain
+from local.demo.story import plain, price
 from outcry.runtime.database import Row
 
 
-def as_object(story: Story, checks: Checks, elapsed_s: float) -> dict[str, Any]:
+def as_object(story: Story, checks: Checks, reach: Reach, elapsed_s: float) -> dict[str, Any]:
     """What `--json` prints."""
     return {
         "posts": [_post(row) for row in story.posts],
@@ -29,6 +31,11 @@ def as_object(story: Story, checks: Checks, elapsed_s: float) -> dict[str, Any]:
             "seconds_owned_without_venue_stop_max": checks.seconds_owned_without_venue_stop_max,
             "ledger_vs_venue_position_mismatch": _number(checks.ledger_vs_venue_position_mismatch),
             "pnl_vs_venue_difference_usd": str(checks.pnl_vs_venue_difference_usd),
+        },
+        "reached": {
+            "until": reach.until.isoformat(),
+            "of": reach.of.isoformat(),
+            "posts_not_reached": reach.posts_not_reached,
         },
         "elapsed_s": round(elapsed_s, 1),
     }
@@ -87,7 +94,8 @@ def _position(row: Row) -> dict[str, Any]:
     return {
         "deployment": row["deployment_id"],
         **_fields(row, "market", "side", "status", "exit_reason"),
-        **{name: _text(row[name]) for name in ("entry_price", "exit_price", "realised_pnl_usd")},
+        **{name: _text(row[name], price) for name in ("entry_price", "exit_price")},
+        "realised_pnl_usd": _text(row["realised_pnl_usd"], plain),
     }
 
 
@@ -95,8 +103,8 @@ def _fields(row: Row, *names: str) -> dict[str, Any]:
     return {name: row[name] for name in names}
 
 
-def _text(number: Decimal | None) -> str | None:
-    return None if number is None else plain(number)
+def _text(number: Decimal | None, write: Callable[[Decimal], str]) -> str | None:
+    return None if number is None else write(number)
 
 
 def _number(size: Decimal) -> int | float:

@@ -1,8 +1,8 @@
 """`make demo`: set up, replay, show, audit, sum up.
 
 Promises: what is wrong with the arguments or the files is one message and exit code 2, before anything is
-started; the run ends by itself within 90 s after set-up, and says how far it got where the time line is
-longer than that; nothing that was started is left behind, however it ends. Exit code 1 where the audit found
+started; the run ends by itself within 90 s after set-up, and says how far it got where that was not to the
+end of its files; nothing that was started is left behind, however it ends. Exit code 1 where the audit found
 something that was not broken on purpose.
 """
 
@@ -17,12 +17,13 @@ from types import FrameType
 from local.audit.checks import check
 from local.audit.model import Checks
 from local.audit.store import read_journal, read_ledger
-from local.demo.inputs import TAIL, InputProblem, Inputs, read_inputs
+from local.demo.inputs import TAIL, InputProblem, Inputs, not_followed_line, read_inputs
 from local.demo.options import Options, read_options
+from local.demo.remarks import Reach, doubled_lines, reach_lines
 from local.demo.report import as_object
 from local.demo.show import Show, choose, stream_for
 from local.demo.stage import Stage, set_up
-from local.demo.store import Story, read_story
+from local.demo.store import read_story
 from local.demo.story import Teller
 from local.demo.summary import lines_of
 from local.dispatcher.cloudformation import TemplateError
@@ -67,17 +68,24 @@ def _perform(inputs: Inputs, options: Options, show: Show) -> int:
     with set_up(inputs, options, show.progress) as stage:
         began_s = time.monotonic()
         begin, end = stage.clock.now(), inputs.last_at + TAIL
+        strangers = not_followed_line(inputs)
+        if strangers:
+            show.progress(strangers)
         show.progress(f"replaying {inputs.first_at:%Y-%m-%d %H:%M} to {inputs.last_at:%H:%M} UTC")
         reached = _replay(stage, show, begin, end, began_s)
         elapsed_s = time.monotonic() - began_s
         checks = _audit(stage)
         story = read_story(stage.database, stage.clock.now())
         tally = stage.dispatcher.tally
-        for line in lines_of(story, checks, tally, market_time=reached - begin, took_s=elapsed_s):
+        reach = Reach.at(inputs, reached)
+        remarks = [*([strangers] if strangers else []), *doubled_lines(inputs, options, story)]
+        for line in lines_of(
+            story, checks, tally, market_time=reached - begin, took_s=elapsed_s, remarks=remarks
+        ):
             show.say(line)
-        if reached < end:
-            show.say(_too_long(inputs, reached))
-        found = as_object(story, checks, elapsed_s)
+        for line in reach_lines(reach):
+            show.say(line)
+        found = as_object(story, checks, reach, elapsed_s)
     if options.as_json:
         print(json.dumps(found), flush=True)
     return 0 if checks.are_clean or options.sabotage else 1
@@ -96,7 +104,7 @@ def _replay(stage: Stage, show: Show, begin: datetime, end: datetime, began_s: f
             _tell(stage, show, teller, begin, end)
         if now_s - began_s > LONGEST_RUN_S:
             break
-    _tell(stage, show, teller, begin, end)
+    _tell(stage, show, teller, begin, end, is_last=True)
     return min(stage.clock.now(), end)
 
 
@@ -110,23 +118,14 @@ def _pace(stage: Stage, begin: datetime, end: datetime, began_s: float) -> None:
         time.sleep(min(ahead_s, _LOOK_EVERY_S))
 
 
-def _tell(stage: Stage, show: Show, teller: Teller, begin: datetime, end: datetime) -> Story:
+def _tell(
+    stage: Stage, show: Show, teller: Teller, begin: datetime, end: datetime, *, is_last: bool = False
+) -> None:
     story = read_story(stage.database, stage.clock.now())
-    show.happened(teller.new_lines(story), story, begin=begin, end=end, busy=stage.pool.busy())
-    return story
+    lines = teller.new_lines(story, is_last=is_last)
+    show.happened(lines, story, begin=begin, end=end, busy=stage.pool.busy())
 
 
 def _audit(stage: Stage) -> Checks:
     until_ms = to_milliseconds(stage.clock.now())
     return check(read_journal(stage.journal), read_ledger(stage.database), until_ms=until_ms)
-
-
-def _too_long(inputs: Inputs, reached: datetime) -> str:
-    whole = (inputs.last_at - inputs.first_at).total_seconds() / 60
-    done = max(0.0, (min(reached, inputs.last_at) - inputs.first_at).total_seconds() / 60)
-    left_out = sum(post.created_at > reached for post in inputs.posts)
-    return (
-        f"The time line is too long for one run: it covers {whole:.0f} min, and {LONGEST_RUN_S:.0f} s were enough for "
-        f"{done:.0f} of them, up to {reached:%Y-%m-%d %H:%M:%S} UTC. {left_out} posts were not reached. Shorten the files, "
-        f"or start them later."
-    )

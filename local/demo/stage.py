@@ -9,6 +9,7 @@ import contextlib
 import json
 import socket
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -42,6 +43,7 @@ from outcry.runtime.database import Address, Database
 ROOT = Path(__file__).resolve().parents[2]
 FUNDS_USD = Decimal(10_000)
 SIGNER_LASTS = timedelta(days=90)
+_JOURNAL = "venue-journal.jsonl"
 _START_LIMIT_S = 30.0
 _SET_UP_LEAD = timedelta(minutes=15)  # set-up happens this long before the time line, on the served clock
 
@@ -67,12 +69,10 @@ class Stage:
 def set_up(inputs: Inputs, options: Options, progress: Progress) -> Iterator[Stage]:
     """Everything that a run needs, for as long as the block runs."""
     until = inputs.last_at + TAIL
-    _check_port("--hyperliquid-port", options.hyperliquid_port)
-    _check_port("--x-port", options.x_port)
+    _check_places(options)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(temporary_directory("demo"))
         kept = options.keep.resolve() if options.keep else folder
-        kept.mkdir(parents=True, exist_ok=True)
         clock = Clockwork.starting(folder / "clock", inputs.first_at - LEAD - _SET_UP_LEAD)
         stack.callback(clock.close)
         progress("starting Postgres")
@@ -82,7 +82,7 @@ def set_up(inputs: Inputs, options: Options, progress: Progress) -> Iterator[Sta
         aws = stack.enter_context(running_aws(clock_file=clock.path))
         progress("starting the local Hyperliquid and the local X")
         write_venue_files(inputs, until + TAIL, folder / "venue.json", folder / "prices.jsonl")
-        journal = kept / "venue-journal.jsonl"
+        journal = kept / _JOURNAL
         journal.unlink(missing_ok=True)
         venue = _serve(
             stack,
@@ -122,6 +122,18 @@ def set_up(inputs: Inputs, options: Options, progress: Progress) -> Iterator[Sta
         yield stage
 
 
+def _check_places(options: Options) -> None:
+    """Raises InputProblem where a port is taken, or what is to be kept has no place."""
+    _check_port("--hyperliquid-port", options.hyperliquid_port)
+    _check_port("--x-port", options.x_port)
+    if options.x_port and options.x_port == options.hyperliquid_port:
+        raise InputProblem(
+            f"--x-port {options.x_port}: --hyperliquid-port has it: name another, or leave one out"
+        )
+    if options.keep is not None:
+        _check_directory(options.keep)
+
+
 def _check_port(option: str, port: int) -> None:
     """Raises InputProblem where somebody listens on the port already."""
     if port == 0:
@@ -134,6 +146,16 @@ def _check_port(option: str, port: int) -> None:
             raise InputProblem(
                 f"{option} {port}: {error.strerror}: name another port, or leave it out for a free one"
             ) from None
+
+
+def _check_directory(keep: Path) -> None:
+    """Make the directory of `--keep`. Raises InputProblem where nothing can be written in it."""
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=keep):
+            (keep / _JOURNAL).unlink(missing_ok=True)
+    except OSError as error:
+        raise InputProblem(f"--keep {keep}: {error.strerror}: name a directory that can be written") from None
 
 
 def _serve(

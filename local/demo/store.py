@@ -74,7 +74,7 @@ def _orders(tx: Transaction) -> list[Row]:
     return tx.all(
         """
         select order_id, deployment_id, kind, market, side, leg, sequence, status, reason, detail, size, trigger_price,
-               filled_size, average_price, account_id, created_at, updated_at
+               filled_size, average_price, account_id, position_id, created_at, updated_at, finished_at
           from orders order by created_at, kind, leg, sequence
         """
     )

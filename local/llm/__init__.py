@@ -1,3 +1,3 @@
-"""A language model's stand-in: an OpenAI-compatible server that says what a script tells it, for tests and
-the demo. Never deployed.
+"""A language model's stand-in: an OpenAI-compatible server that says what a script tells it, for tests.
+Never deployed.
 """

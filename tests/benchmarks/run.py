@@ -1,4 +1,4 @@
-"""`make bench`: measures the figures of the performance table on this machine, and prints them beside their targets.
+"""`make bench`: measures the figures of docs/how-it-is-tested.md on this machine, and prints them beside their targets.
 
 Promises: no verdict. The exit code is 0 unless something broke (1) or was asked for wrongly (2); a slow machine is not a failure.
 Ends by itself, and leaves nothing behind.
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="make bench", description="Measures the figures of the performance table."
+        prog="make bench", description="Measures the figures of docs/how-it-is-tested.md."
     )
     parser.add_argument(
         "--only", action="append", choices=list(GROUPS), help="this group alone; may be repeated"

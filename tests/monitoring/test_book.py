@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from outcry.monitoring.book import Book, Entry
+from outcry.positions import store as positions_store
 from outcry.positions import watch_store
 from outcry.positions.model import Position
 from outcry.runtime.database import Transaction

@@ -127,7 +127,7 @@ def _owner_of_foreign(tx: Transaction, account: Account, row: Row) -> UUID | Non
 def _is_ours_alone(tx: Transaction, position: Position, row: Row) -> bool:
     """Whether the place held just what is ours when the fill came: then the fill can have reduced nothing else."""
     ours = fills_store.size_until(tx, position.position_id, row["fill_key"], position.side is Side.LONG)
-    return bool(row["is_liquidation"]) or abs(row["size_before"]) == ours
+    return bool(row["is_liquidation"]) or row["size_before"] * position.side.sign == ours
 
 
 def rebook(tx: Transaction, position_id: UUID, *, now: datetime) -> list[Ring]:

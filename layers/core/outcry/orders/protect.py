@@ -249,7 +249,7 @@ class ProtectStep:
             if current.status in GONE:
                 return None
             if has_open_exit(tx, position.position_id):
-                return again(5)
+                return again(15)
             exit_id = plan_exit(
                 tx, current, Reason.UNPROTECTED, now=self._desk.clock.now(), trace_id=held.order.trace_id
             )
