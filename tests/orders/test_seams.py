@@ -43,7 +43,8 @@ def test_a_refusal_of_the_signer_says_nothing_about_bytes_that_were_sent_before(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lose_the_reply(workshop)
-    send, sent = workshop.venue.send, []
+    send = workshop.venue.send
+    sent: list[str] = []
 
     def revoked_meanwhile(signed: str, *, address: str) -> Any:
         answer = send(signed, address=address)
@@ -352,3 +353,22 @@ def test_a_refusal_that_is_not_about_the_price_does_not_widen_the_exit(workshop:
     assert len(bounds) == 3
     assert len(set(bounds)) == 1
     assert workshop.venue_size() == 0
+
+
+def test_a_take_profit_step_that_vanished_is_placed_again_and_taken_where_it_is_crossed(
+    workshop: Workshop,
+) -> None:
+    workshop.enter()
+    step = next(o for o in workshop.venue.open_orders(MASTER) if o.trigger and o.trigger.kind.value == "tp")
+    workshop.control("cancel_by_hand", user=MASTER, oid=int(step.venue_order_id))
+    for price in ("60010", "60020", "60030", "60040", "60050", "60060", "60070", "60080", "60090", "60100"):
+        workshop.mark("BTC", price)
+        workshop.watch()
+    again = [o.size for o in workshop.venue.open_orders(MASTER) if o.trigger and o.trigger.kind.value == "tp"]
+    opened = workshop.position()["size"]
+    workshop.mark("BTC", "61900")
+    workshop.watch()
+
+    assert again == [step.size]
+    assert workshop.position()["size"] == opened - step.size == workshop.venue_size()
+    assert workshop.position()["targets_hit"] == 1

@@ -244,6 +244,7 @@ class Inspector:
                 for row in store.resting_protections(tx, one.account.account_id)
                 if row["cloid"] not in resting and row["answered_at"] < now - UNPROTECTED_FOR
             ]
+            rings += self._plan_lost_targets(tx, one, held, now)
             placing = store.working_protections(tx, [p.position_id for p in bare])
             for position in bare:
                 market = terms[position.market]
@@ -256,6 +257,32 @@ class Inspector:
                 else:
                     rings.append(self._close_bare(tx, position, now))
         return rings
+
+    def _plan_lost_targets(
+        self, tx: Transaction, one: Seen, held: Sequence[Position], now: datetime
+    ) -> list[Ring]:
+        """A take-profit step that was taken off at the venue is planned again; one that is crossed by now is taken at once."""
+        by_id = {position.position_id: position for position in held}
+        return [
+            Ring(
+                str(
+                    plan_protection(
+                        tx,
+                        by_id[row["position_id"]],
+                        leg=row["leg"],
+                        kind=TriggerKind.TAKE_PROFIT,
+                        trigger_price=row["trigger_price"],
+                        size=min(row["size"], by_id[row["position_id"]].held),
+                        now=now,
+                        trace_id=by_id[row["position_id"]].trace_id,
+                        cause=Reason.TAKE_PROFIT,
+                    )
+                ),
+                by_id[row["position_id"]].trace_id,
+            )
+            for row in store.lost_targets(tx, one.account.account_id)
+            if row["position_id"] in by_id
+        ]
 
     def _is_bare(self, position: Position, now: datetime) -> bool:
         opened = position.opened_at

@@ -303,3 +303,19 @@ def finalise(tx: Transaction, account_ids: Sequence[str], *, before: datetime, n
         before=before,
         now=now,
     )
+
+
+def lost_targets(tx: Transaction, account_id: str) -> list[Row]:
+    """Take-profit steps of open positions that ended without a fill, and that nobody has planned anew; a few times at most."""
+    return tx.all(
+        """
+        select distinct on (o.position_id, o.leg) o.position_id, o.leg, o.trigger_price, o.size
+          from orders o join positions p using (position_id)
+         where o.account_id = :account_id and o.kind = 'protect' and o.leg like 'tp%' and p.status = 'OPEN'
+           and not exists (select 1 from orders other where other.position_id = o.position_id and other.kind = 'protect'
+                              and other.leg = o.leg and (other.finished_at is null or other.filled_size > 0 or other.sequence >= 3))
+           and not exists (select 1 from orders leaving where leaving.position_id = o.position_id and leaving.kind = 'exit')
+         order by o.position_id, o.leg, o.sequence desc
+        """,
+        account_id=account_id,
+    )
