@@ -66,7 +66,7 @@ class Rows:
         with self.database.transaction() as tx:
             return quarantine(tx, NOTICES, key, now=NOON, error=error)
 
-    def due(self, at: datetime = NOON, **how: str) -> list[int]:
+    def due(self, at: datetime = NOON, **how: Any) -> list[int]:
         with self.database.transaction() as tx:
             return due(tx, NOTICES, now=at, **how)
 
@@ -338,3 +338,11 @@ def test_f3_of_two_that_race_for_a_lease_one_gets_it(
     ]
 
     assert results == [[False, True]] * 15
+
+
+def test_urgent_rows_are_never_pushed_back_beyond_their_own_limit(rows: Rows) -> None:
+    (key,) = rows.add(attempts=9)
+
+    rows.due(NOON, longest_s=30)
+
+    assert rows.row(key)["next_ring_at"] == NOON + timedelta(seconds=30)
