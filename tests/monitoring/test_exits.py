@@ -403,3 +403,23 @@ def test_deciding_again_at_the_same_mark_changes_nothing_more(watched: Watched, 
     )
 
     assert decide(watch(after), mark, NOON) is None
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_f32_a_trail_that_is_nearer_already_is_not_loosened_by_a_new_best_price(mirror: bool) -> None:
+    trailing = Trailing(Decimal("0.01"), Decimal("0.05"), Decimal("0.01"))
+    watched = long(
+        trailing=trailing,
+        peak=Decimal(110),
+        trail_price=Decimal(108),
+        resting_stop=Decimal(108),
+        stop_price=Decimal(108),
+    )
+    mark = Decimal(111)
+    if mirror:
+        watched, mark = reflected(watched), -mark
+
+    decision = decide(watch(watched), mark, NOON)
+
+    assert decision is not None
+    assert (decision.peak, decision.trail_price) == (mark, watched.trail_price)
