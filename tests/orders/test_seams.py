@@ -15,7 +15,7 @@ from outcry.orders.model import ActionKind
 from outcry.orders.plan import LedgerPlanner, plan_exit
 from outcry.positions import store as positions_store
 from outcry.runtime.database import Address, Database
-from outcry.runtime.errors import InfrastructureError
+from outcry.runtime.errors import InfrastructureError, UnknownAnswer
 from outcry.runtime.leases import ORDERS, claim
 from outcry.runtime.reasons import Reason
 from outcry.runtime.side import Side
@@ -372,3 +372,51 @@ def test_a_take_profit_step_that_vanished_is_placed_again_and_taken_where_it_is_
     assert again == [step.size]
     assert workshop.position()["size"] == opened - step.size == workshop.venue_size()
     assert workshop.position()["targets_hit"] == 1
+
+
+def test_an_account_that_answers_what_nobody_knows_stops_no_other_account_s_watch(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workshop.enter()
+    workshop.enter(deployment="runner-paper")
+    readable = workshop.venue.account
+
+    def unknown(address: str) -> Any:
+        if address == MASTER:
+            raise UnknownAnswer("hyperliquid clearinghouseState: a new field", "{}")
+        return readable(address)
+
+    monkeypatch.setattr(workshop.venue, "account", unknown)
+    workshop.clock.advance(timedelta(seconds=3700))
+    now = workshop.clock.now()
+    workshop.monitor.run([LIVE, "paper-1"], due_at=now, deadline=now + timedelta(seconds=30), trace_id="tick")
+    for _ in range(3):
+        workshop.drain_once()
+
+    assert workshop.position(account="paper-1")["exit_reason"] == "TIME_LIMIT"
+    assert {"reconcile", "exits"} <= set(workshop.notices())
+    assert workshop.rows("select status from positions where account_id = :a", a=LIVE) == [
+        {"status": "CLOSING"}
+    ]
+
+
+def test_fills_that_are_listed_one_after_the_other_are_not_taken_for_the_whole(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workshop.control("book", market="BTC", bids=[["59999", "10"]], asks=[["60001", "0.02"], ["60002", "10"]])
+    lose_the_reply(workshop)
+    fills, asked = workshop.venue.fills, [0]
+
+    def one_first(address: str, since: Any) -> Any:
+        asked[0] += 1
+        listed = list(fills(address, since))
+        return listed[:1] if asked[0] == 1 else listed
+
+    monkeypatch.setattr(workshop.venue, "fills", one_first)
+    order_id = workshop.enter()
+    workshop.drain()
+
+    position = workshop.position()
+    assert workshop.order(order_id)["status"] == "FILLED"
+    assert position["size"] == workshop.venue_size() > Decimal("0.02")
+    assert sl_sizes(workshop) == [position["size"]]

@@ -96,12 +96,12 @@ class Inspector:
                 self._collector.collect(one.account)
             except (VenueUnreachable, BugError) as error:
                 one.is_unread = True
-                self._page(one, error)
+                self.page_unreadable(one.account, error)
                 logger.warning(
                     "Fills could not be read in this pass", extra={"account_id": one.account.account_id}
                 )
 
-    def _page(self, one: Seen, error: Exception) -> None:
+    def page_unreadable(self, account: Account, error: Exception) -> None:
         """An answer that nobody has catalogued is no outage: a person must look, while the others go on."""
         if not isinstance(error, BugError):
             return
@@ -111,9 +111,9 @@ class Inspector:
                 tx,
                 level=Level.PAGE,
                 topic="reconcile",
-                subject=f"{one.account.account_id} cannot be read: its venue answers what is not known",
+                subject=f"{account.account_id} cannot be read: its venue answers what is not known",
                 text=f"{error}. Its stops at the venue stay; nothing is concluded about it until this is mended.",
-                dedupe_key=f"unreadable:{one.account.account_id}:{now:%Y-%m-%dT%H}",
+                dedupe_key=f"unreadable:{account.account_id}:{now:%Y-%m-%dT%H}",
                 now=now,
             )
 
@@ -229,7 +229,7 @@ class Inspector:
         try:
             open_orders = one.venue.open_orders(one.account.address)
         except (VenueUnreachable, BugError) as error:
-            self._page(one, error)
+            self.page_unreadable(one.account, error)
             logger.warning(
                 "Open orders could not be read in this pass", extra={"account_id": one.account.account_id}
             )

@@ -107,7 +107,8 @@ class Monitor:
             if isinstance(venue, Settles):
                 venue.settle(marks, [account.address])
             return Seen(account, venue, venue.account(account.address))
-        except (VenueUnreachable, BugError):
+        except (VenueUnreachable, BugError) as error:
+            self._inspector.page_unreadable(account, error)
             logger.warning(
                 "An account could not be read in this pass", extra={"account_id": account.account_id}
             )

@@ -16,14 +16,14 @@ from outcry.orders.fills import FillCollector
 from outcry.orders.lifecycle import client_order_id, is_expired
 from outcry.orders.model import ActionKind, ActionStatus, Order, OrderKind, OrderStatus
 from outcry.orders.outcomes import Known, Void
-from outcry.orders.pages import page_exit_at_floor, page_signer, page_unknown
+from outcry.orders.pages import page_exit_at_floor, page_signer, page_unknown, page_unreadable
 from outcry.orders.ports import Desk
 from outcry.orders.progress import Next, again, done, follow
 from outcry.orders.resolve import INDEX_LAG
 from outcry.orders.risk import exit_bound, is_at_exit_floor
 from outcry.positions import store as positions_store
 from outcry.positions.model import GONE, Position, PositionStatus
-from outcry.runtime.errors import VenueUnreachable
+from outcry.runtime.errors import UnknownAnswer, VenueUnreachable
 from outcry.runtime.observability import logger
 from outcry.runtime.reasons import Reason
 from outcry.venues.port import Ambiguous, Done, Filled, NotSent, Place, RefusalKind, Refused, Resting
@@ -50,6 +50,10 @@ class ExitStep:
                 "An exit waits for a venue that does not answer", extra={"order_id": str(held.order.order_id)}
             )
             return again(OUTAGE_RING_S)
+        except UnknownAnswer as error:
+            with self._desk.database.transaction() as tx:
+                page_unreadable(tx, held, error, now=self._desk.clock.now())
+            return again(PENDING_RING_S)
 
     def _advance(self, held: Held) -> Next:
         order = held.order

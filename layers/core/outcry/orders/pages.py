@@ -74,6 +74,21 @@ def page_exit_at_floor(tx: Transaction, held: Held, *, now: datetime) -> None:
     )
 
 
+def page_unreadable(tx: Transaction, held: Held, error: Exception, *, now: datetime) -> None:
+    """An exit cannot read what its venue shows: the answer is in no catalogue."""
+    order = held.order
+    tell(
+        tx,
+        level=Level.PAGE,
+        topic="exits",
+        subject=f"The exit of {order.market} on {order.account_id} cannot read its venue",
+        text=f"{error}. It goes on asking; the stop at the venue stays. Close by hand if it must be now.",
+        dedupe_key=f"exit-unreadable:{order.order_id}",
+        now=now,
+        trace_id=order.trace_id,
+    )
+
+
 def tell_replaced_levels(
     tx: Transaction, held_subject: str, notes: tuple[str, ...], *, now: datetime, trace_id: str
 ) -> None:
