@@ -13,7 +13,7 @@ from outcry.agents.model import Deployment
 from outcry.controls.gate import standing_controls
 from outcry.controls.model import ControlMode, mode_of
 from outcry.orders import plan_store, store
-from outcry.orders.model import STOP_LEG, OrderKind, OrderStatus
+from outcry.orders.model import OrderKind, OrderStatus
 from outcry.positions.model import Position
 from outcry.runtime.database import Transaction
 from outcry.runtime.errors import InfrastructureError
@@ -217,8 +217,3 @@ def plan_cancel(
         status=OrderStatus.APPROVED,
         position_id=position.position_id,
     )
-
-
-def is_stop(leg: str) -> bool:
-    """Whether a protection's leg is the stop over the whole position."""
-    return leg == STOP_LEG

@@ -199,15 +199,6 @@ def of_position(
     return [order_from(row) for row in rows]
 
 
-def order_of_cloid(tx: Transaction, cloid: str) -> Order | None:
-    """The order that a client order id belongs to."""
-    row = tx.one(
-        f"select {_ORDER} from orders where order_id = (select order_id from actions where cloid = :cloid and kind = 'place')",
-        cloid=cloid,
-    )
-    return None if row is None else order_from(row)
-
-
 def next_sequence(tx: Transaction, deployment_id: str, kind: OrderKind, subject: str, leg: str) -> int:
     """The first unused sequence number of an intent."""
     row = tx.one(
