@@ -1,13 +1,15 @@
 # Everything a person types. Each target sets up what it needs first; nothing has to be installed beforehand but Python 3.13.
 #   make demo ARGS="--json"          arguments go to the program behind the target
 #   make PYTHON=/path/to/python3.13  which Python to set up with
+#   make build ARCHITECTURE=arm64    for which processor; x86_64 if nothing is said
 
 PY := .venv/bin/python
 ARGS ?=
+ARCHITECTURE ?= x86_64
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-local demo test check bench lock clean outcry
+.PHONY: help setup setup-local setup-build setup-check setup-stack demo test check bench build audit lock clean outcry
 
 help:  ## this list
 	@echo "Outcry. First commands on a clean clone: make demo, make test."
@@ -19,13 +21,22 @@ setup:
 setup-local:
 	@tools/setup.sh project ministack
 
+setup-check:
+	@tools/setup.sh project checkov
+
+setup-build:
+	@tools/setup.sh project sam build runtime
+
+setup-stack:
+	@tools/setup.sh project ministack sam build runtime
+
 demo: setup-local  ## a desk at work on this machine, for at most 90 s after set-up; ARGS="--help" lists what it takes
 	@$(PY) -m local demo $(ARGS)
 
 test: setup-local  ## every test, and how much of the code they reach; ARGS="tests/orders -k stop" for a part of them
 	@$(PY) tools/run_tests.py $(ARGS)
 
-check: setup  ## format, lint, types, imports between rooms, the template, and the rules of the architecture
+check: setup-check  ## format, lint, types, imports between rooms, the template, and the rules of the architecture
 	@$(PY) tools/run_checks.py
 
 bench: setup-local  ## the figures of docs/how-it-is-tested.md, measured here, beside their targets
@@ -33,6 +44,13 @@ bench: setup-local  ## the figures of docs/how-it-is-tested.md, measured here, b
 
 outcry: setup  ## the operator's command line; ARGS="status"
 	@.venv/bin/outcry $(ARGS)
+
+build: setup-build  ## what is deployed, in .aws-sam/build, and its sizes; ARCHITECTURE=arm64 for the other processor
+	@$(PY) tools/build.py --architecture $(ARCHITECTURE) $(ARGS)
+
+audit:  ## whether a locked package has a known vulnerability; needs the network
+	@tools/setup.sh project audit
+	@$(PY) tools/audit.py $(ARGS)
 
 lock: setup  ## resolve every lock anew; ARGS=--upgrade takes newer versions
 	@tools/setup.sh uv

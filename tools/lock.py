@@ -3,7 +3,7 @@
 Promises: one resolution for every platform, and each lock a part of it, so that no package has two versions
 anywhere; the core layer shares no package with another layer; every package has its hashes; no lock names an
 index. Versions that are locked already stay, unless --upgrade is given. The locks of the stand-alone tools
-(tools/*.in) are resolved on their own.
+(tools/*.in) are resolved on their own, among the versions that have a wheel: set-up builds nothing.
 """
 
 import re
@@ -76,7 +76,8 @@ def main(arguments: list[str]) -> int:
 
     for source in sorted((ROOT / "tools").glob("*.in")):
         lock = f"tools/{source.stem}.txt"
-        write(lock, f"tools/{source.name}", blocks(compile_lock(uv, f"tools/{source.name}", lock, upgrade)))
+        text = compile_lock(uv, f"tools/{source.name}", lock, ["--no-build", *upgrade])
+        write(lock, f"tools/{source.name}", blocks(text))
     return 0
 
 

@@ -1,6 +1,6 @@
 """Makes the environments that the Makefile's targets run in, from their hash-locked files.
 
-    setup.py [--current] project|ministack|uv ...
+    setup.py [--current] project|ministack|sam|build|runtime|checkov|audit|uv ...
 
 Promises: what is asked for is complete when this returns 0; nothing is done when nothing changed; two runs at
 once wait for each other; a run that was interrupted is repaired by the next. Installs wheels whose hashes are
@@ -33,7 +33,10 @@ TOOLS = ROOT / ".tools"
 UV = TOOLS / "uv"
 ENVIRONMENTS = {
     "project": (ROOT / ".venv", ROOT / "requirements-dev.txt"),
-    "ministack": (TOOLS / "ministack", ROOT / "tools" / "ministack.txt"),
+    **{
+        name: (TOOLS / name, ROOT / "tools" / f"{name}.txt")
+        for name in ("ministack", "sam", "build", "runtime", "checkov", "audit")
+    },
 }
 LOCK_WAIT_S = 600.0
 

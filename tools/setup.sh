@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes what the Makefile's targets need:  tools/setup.sh [project] [ministack]
+# Makes what the Makefile's targets need:  tools/setup.sh [project] [ministack] [sam] [build] [runtime] [checkov] [audit]
 #
 # Finds Python 3.13 and hands over to tools/setup.py, which makes the environments from their locks. Quick when nothing has
 # changed, safe under two makes at once. Never installs anything outside this directory, except a Python that uv fetches.

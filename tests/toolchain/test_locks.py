@@ -12,7 +12,8 @@ from tools.run_tests import PURE
 LAYERS = {name: f"layers/{name}/requirements.txt" for name in ("core", "social", "venues")}
 PARTS = {**LAYERS, "cli": "requirements-cli.txt"}
 EVERYTHING = "requirements-dev.txt"
-LOCKS = [*PARTS.values(), EVERYTHING, "tools/ministack.txt", "tools/uv.txt"]
+TOOLS = ["audit", "build", "checkov", "ministack", "runtime", "sam", "uv"]
+LOCKS = [*PARTS.values(), EVERYTHING, *(f"tools/{tool}.txt" for tool in TOOLS)]
 
 
 def pins(root: Path, lock: str) -> dict[str, str]:
@@ -60,6 +61,19 @@ def test_a_part_has_the_versions_of_the_whole(repository: Path, part: str) -> No
 @pytest.mark.parametrize("part", [*PARTS, "dev"])
 def test_what_is_asked_for_is_locked(repository: Path, part: str) -> None:
     assert declared(repository, part) <= set(pins(repository, PARTS.get(part, EVERYTHING)))
+
+
+def test_every_tool_that_is_asked_for_is_locked_and_every_lock_is_held_to_these_rules(
+    repository: Path,
+) -> None:
+    asked = {path.stem for path in (repository / "tools").glob("*.in")}
+    found = {path.stem for path in (repository / "tools").glob("*.txt")}
+
+    assert asked == found == set(TOOLS)
+
+
+def test_what_a_layer_is_built_with_is_pip_and_nothing_else(repository: Path) -> None:
+    assert set(pins(repository, "tools/build.txt")) == {"pip"}
 
 
 def test_no_layer_brings_what_the_lambda_runtime_has(repository: Path) -> None:

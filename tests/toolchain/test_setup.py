@@ -110,7 +110,7 @@ def finished(process: "subprocess.Popen[str]") -> tuple[int, str]:
     return process.returncode, said
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "check", "bench"])
+@pytest.mark.parametrize("target", ["demo", "test", "check", "bench", "build", "audit"])
 def test_without_python_3_13_every_target_says_within_five_seconds_how_to_get_it(
     run: Run, target: str
 ) -> None:
@@ -228,6 +228,27 @@ def test_what_is_installed_is_checked_against_its_hashes_and_never_built(checkou
     assert "--no-build" in sync
 
 
+@pytest.mark.parametrize(
+    ("target", "environments"),
+    [
+        ("outcry", "project"),
+        ("test", "project ministack"),
+        ("check", "project checkov"),
+        ("build", "project sam build runtime"),
+        ("audit", "project audit"),
+        ("setup-stack", "project ministack sam build runtime"),
+    ],
+)
+def test_a_target_makes_the_environments_that_it_needs_and_no_others(
+    run: Run, checkout: Path, target: str, environments: str
+) -> None:
+    program(checkout / "tools" / "setup.sh", '#!/bin/sh\necho "$*" >> asked\nexit 3\n')
+
+    run("make", target)
+
+    assert (checkout / "asked").read_text() == f"{environments}\n"
+
+
 def test_a_moved_checkout_is_set_up_again(checkout: Path) -> None:
     fake_uv(checkout)
     finished(setup_py(checkout, "project"))
@@ -273,7 +294,7 @@ def test_an_unknown_environment_is_refused_with_those_that_there_are(checkout: P
     code, said = finished(setup_py(checkout, "everything"))
 
     assert code == 2
-    assert "project, ministack and uv" in said
+    assert "project, ministack, sam, build, runtime, checkov, audit and uv" in said
 
 
 def bootstrap(checkout: Path, python: Path, modules: Mapping[str, bool]) -> tuple[int, str]:
@@ -352,4 +373,4 @@ def test_help_is_the_default_and_lists_every_target_that_a_person_types(run: Run
 
     listed = {line.split()[1] for line in said.stdout.splitlines() if line.startswith("  make ")}
     assert said.returncode == 0
-    assert listed == {"help", "demo", "test", "check", "bench", "lock", "clean", "outcry"}
+    assert {"help", "demo", "test", "check", "bench", "build", "audit", "lock", "clean", "outcry"} <= listed
