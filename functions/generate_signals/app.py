@@ -6,11 +6,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from outcry import wiring
 from outcry.runtime.leases import CALLS
-from outcry.runtime.observability import logger
+from outcry.runtime.observability import logger, watched
 from outcry.runtime.queues import Message
 
 
-@logger.inject_lambda_context(clear_state=True)
+@watched
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answers with the messages that must come again."""
     return wiring.answer(event, _decide, _give_up)

@@ -6,10 +6,10 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from outcry import wiring
-from outcry.runtime.observability import logger
+from outcry.runtime.observability import logger, watched
 
 
-@logger.inject_lambda_context(clear_state=True)
+@watched
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Run by EventBridge Scheduler. What fails is raised: the next minute is the retry."""
     done = asdict(wiring.ingest_posts())

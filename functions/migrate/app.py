@@ -12,12 +12,12 @@ from urllib.request import Request, urlopen
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from outcry import wiring
-from outcry.runtime.observability import logger
+from outcry.runtime.observability import logger, watched
 
 RESOURCE = "outcry-schema"  # constant, so that no update ever replaces, and thereby deletes, the schema
 
 
-@logger.inject_lambda_context(clear_state=True)
+@watched
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answers {"applied": [names]}; a custom resource is told where CloudFormation waits for it."""
     if "ResponseURL" not in event:

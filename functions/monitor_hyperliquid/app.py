@@ -6,11 +6,11 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from outcry import wiring
-from outcry.runtime.observability import logger
+from outcry.runtime.observability import logger, watched
 from outcry.runtime.queues import Message
 
 
-@logger.inject_lambda_context(clear_state=True)
+@watched
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answers with the messages that must come again; a tick that comes late is dropped by the monitor."""
     deadline = wiring.deadline(context.get_remaining_time_in_millis())

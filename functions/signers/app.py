@@ -7,10 +7,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from outcry import wiring
 from outcry.runtime.errors import ConfigurationError
-from outcry.runtime.observability import logger
+from outcry.runtime.observability import logger, watched
 
 
-@logger.inject_lambda_context(clear_state=True)
+@watched
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Takes {"account": "…", "slot": 1 or 2}. Raises ConfigurationError for what cannot have a signer."""
     account, slot = event.get("account"), event.get("slot", 1)

@@ -1,11 +1,19 @@
-"""Logs: one JSON object a line, with a trace id from post to fill. No payloads, nothing secret, never an f-string.
+"""Logs and the end of each invocation: one JSON object a line, with a trace id from post to fill. No payloads, nothing secret.
 
-Messages are constant sentences; what varies goes into keys. Powertools' logger is used for its Lambda context keys.
+Promises: messages are constant sentences and what varies goes into keys; every line of an invocation has a trace id, its own
+run's until a message brings another; what was recorded in `metrics` is written at the end, also where the handler raises.
+Powertools' logger is used for its Lambda context keys.
 """
 
+import functools
 import logging
+from collections.abc import Callable
+from typing import Any
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from outcry.runtime import emission
 
 logger = Logger(service="outcry", use_rfc3339=True, utc=True)
 
@@ -17,3 +25,33 @@ for _name in ("tweepy", "urllib3", "requests", "openai", "httpx", "botocore", "b
 def trace(trace_id: str) -> None:
     """Attach the trace id to every further line of this invocation."""
     logger.append_keys(trace_id=trace_id)
+
+
+def watched[Answer](
+    handler: Callable[[dict[str, Any], LambdaContext], Answer],
+) -> Callable[[dict[str, Any], LambdaContext], Answer]:
+    """Decorates every handler: Lambda's keys and the run's own trace id in each line, and its metrics written at the end."""
+
+    @functools.wraps(handler)
+    def traced(event: dict[str, Any], context: LambdaContext) -> Answer:
+        trace(context.aws_request_id.replace("-", ""))
+        return handler(event, context)
+
+    logged = logger.inject_lambda_context(traced, clear_state=True)
+
+    @functools.wraps(handler)
+    def run(event: dict[str, Any], context: LambdaContext) -> Answer:
+        try:
+            answer: Answer = logged(event, context)
+            return answer
+        finally:
+            _write_metrics()
+
+    return run
+
+
+def _write_metrics() -> None:
+    try:
+        emission.flush()
+    except Exception:  # the edge: a figure is never worth a handler's answer
+        logger.exception("Metrics could not be written")

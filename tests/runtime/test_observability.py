@@ -1,0 +1,98 @@
+"""The end of an invocation, and which trace its lines belong to."""
+
+import ast
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from outcry.runtime import metrics
+from outcry.runtime.metrics import Nature
+from outcry.runtime.observability import logger, trace, watched
+from tests.architecture.sources import Source, handlers
+
+RUN = "0f3c2b1a-0000-4000-8000-000000000001"
+
+
+@dataclass(frozen=True)
+class Context:
+    function_name: str = "tick"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:000000000000:function:tick"
+    aws_request_id: str = RUN
+
+
+CONTEXT: Any = Context()
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """What the logger writes."""
+    found = io.StringIO()
+    (handler,) = logger.handlers
+    monkeypatch.setattr(handler, "stream", found)
+    metrics.drain()
+    yield found
+    metrics.drain()
+    logger.remove_keys(["trace_id"])
+
+
+def logged(lines: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in lines.getvalue().splitlines()]
+
+
+@watched
+def handler(event: dict[str, Any], context: Any) -> str:
+    logger.info("It began")
+    metrics.FILLS.record(1, *event.get("of", ()))
+    if "trace" in event:
+        trace(event["trace"])
+        logger.info("It went on")
+    if "error" in event:
+        raise RuntimeError(event["error"])
+    return "done"
+
+
+def test_a_run_has_a_trace_of_its_own_until_a_message_brings_another(lines: io.StringIO) -> None:
+    assert handler({"trace": "a" * 32}, CONTEXT) == "done"
+    assert handler({}, CONTEXT) == "done"
+
+    assert [line["trace_id"] for line in logged(lines)] == [
+        "0f3c2b1a000040008000000000000001",
+        "a" * 32,
+        "0f3c2b1a000040008000000000000001",
+    ]
+
+
+def test_metrics_are_written_at_the_end(lines: io.StringIO, capsys: pytest.CaptureFixture[str]) -> None:
+    handler({}, CONTEXT)
+
+    assert json.loads(capsys.readouterr().out)["Fills"] == [1.0]
+
+
+def test_metrics_are_written_also_where_the_handler_raises(
+    lines: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(RuntimeError, match="no luck"):
+        handler({"error": "no luck"}, CONTEXT)
+
+    assert json.loads(capsys.readouterr().out)["Fills"] == [1.0]
+
+
+def test_a_figure_that_cannot_be_written_costs_no_answer(
+    lines: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert handler({"of": [Nature.LIVE]}, CONTEXT) == "done"
+
+    assert capsys.readouterr().out == ""
+    assert [line["message"] for line in logged(lines)] == ["It began", "Metrics could not be written"]
+
+
+@pytest.mark.parametrize("source", handlers(), ids=lambda source: source.path.parent.name)
+def test_every_handler_is_watched(source: Source) -> None:
+    (found,) = [n for n in source.tree.body if isinstance(n, ast.FunctionDef) and n.name == "handler"]
+
+    assert [ast.unparse(each) for each in found.decorator_list] == ["watched"]
