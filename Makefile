@@ -46,7 +46,7 @@ outcry: setup  ## the operator's command line; ARGS="status"
 	@.venv/bin/outcry $(ARGS)
 
 build: setup-build  ## what is deployed, in .aws-sam/build, and its sizes; ARCHITECTURE=arm64 for the other processor
-	@$(PY) tools/build.py --architecture $(ARCHITECTURE) $(ARGS)
+	@PYTHONPATH="$(CURDIR)" $(PY) tools/build.py --architecture $(ARCHITECTURE) $(ARGS)
 
 audit:  ## whether a locked package has a known vulnerability; needs the network
 	@tools/setup.sh project audit

@@ -1,23 +1,38 @@
 """Builds what is deployed, for `make build`: `sam build` of template.yaml into .aws-sam/build, and the sizes of what came out.
 
-    build.py [--architecture x86_64|arm64]
+    build.py [--architecture x86_64|arm64] [--verbose]
 
-Promises: the same locks give the same packages; nothing of the project's own environments gets into a build, because the only
-Python on the build's PATH is one that has nothing but pip; a function that would not fit into Lambda, with a margin, fails here
-and is named. Tells nobody that a build was made.
+Promises: the same sources and locks give the same bytes; nothing of the project's own environments gets into a build, because the
+only Python on its PATH is one that has nothing but pip; a function that would not fit into Lambda, with a margin, fails here and is
+named. Tells nobody that a build was made.
 """
 
 import argparse
 import os
+import platform
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from local.dispatcher.cloudformation import load
+from tools.build_sizes import sizes
+from tools.build_stamp import stamp
+
 ROOT = Path(__file__).resolve().parent.parent
 SAM = ROOT / ".tools" / "sam" / "bin" / "sam"
 PYTHON = ROOT / ".tools" / "build" / "bin"
+BUILD = ROOT / ".aws-sam" / "build"
+NOTES = ROOT / ".aws-sam" / "sizes.json"
+STAMP = ROOT / ".aws-sam" / "built.json"
 ARCHITECTURES = ("x86_64", "arm64")
+MACHINES = {"aarch64": "arm64", "AMD64": "x86_64"}  # other names of the same processors
+
+
+def machine() -> str:
+    """The architecture of this machine, by Lambda's name for it."""
+    name = platform.machine()
+    return MACHINES.get(name, name)
 
 
 def environment(architecture: str) -> dict[str, str]:
@@ -32,18 +47,51 @@ def environment(architecture: str) -> dict[str, str]:
     }
 
 
+def sam_build(architecture: str, *, verbose: bool) -> bool:
+    """Run `sam build`; what it says is shown if it fails, or if that was asked for."""
+    command = [str(SAM), "build", "--template", str(ROOT / "template.yaml"), "--no-cached"]
+    if "Architecture" in load(ROOT / "template.yaml")["Parameters"]:
+        command += ["--parameter-overrides", f"Architecture={architecture}"]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment(architecture),
+        stdout=None if verbose else subprocess.PIPE,
+        stderr=None if verbose else subprocess.STDOUT,
+        check=False,
+    )
+    if done.returncode != 0 and done.stdout:
+        print(done.stdout.decode(errors="replace").strip(), file=sys.stderr)
+    return done.returncode == 0
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="make build")
     parser.add_argument("--architecture", choices=ARCHITECTURES, default="x86_64")
+    parser.add_argument("--verbose", action="store_true", help="show what `sam build` says")
     given = parser.parse_args(arguments)
     started = time.monotonic()
-    command = [str(SAM), "build", "--template", str(ROOT / "template.yaml")]
-    done = subprocess.run(command, cwd=ROOT, env=environment(given.architecture), check=False)
-    if done.returncode != 0:
-        print(f"build: FAILED: `sam build` ended with {done.returncode}", file=sys.stderr)
+    sources = stamp(ROOT, given.architecture)  # before: what changes while it builds is not in it for sure
+    STAMP.unlink(missing_ok=True)
+    if not sam_build(given.architecture, verbose=given.verbose):
+        print("build: FAILED: `sam build` did not build template.yaml", file=sys.stderr)
         return 1
-    print(f"build: {given.architecture} in {time.monotonic() - started:.1f} s")
-    return 0
+    took_s = time.monotonic() - started
+    sources.write(STAMP)
+    measured = sizes(BUILD, NOTES)
+    for line in measured.table():
+        print(line)
+    too_large = measured.too_large()
+    for sentence in too_large:
+        print(f"build: FAILED: {sentence}", file=sys.stderr)
+    print(
+        f"build: {'FAILED' if too_large else 'passed'}, {given.architecture}, `sam build` took {took_s:.1f} s"
+    )
+    if given.architecture != "x86_64":
+        print(
+            f"build: deploy it with Architecture={given.architecture}: on another processor no function starts"
+        )
+    return 1 if too_large else 0
 
 
 if __name__ == "__main__":
