@@ -81,7 +81,7 @@ class Blueprint:
 
     def functions(self, attributes: Mapping[str, Mapping[str, str]]) -> list[FunctionSpec]:
         """Every function, its variables worked out; `attributes` are those of the resources made here."""
-        resolver = self._resolver(attributes)
+        resolver = self._resolver({**self._roles(), **attributes})
         common = self._template.get("Globals", {}).get("Function", {})
         found = self._resources("AWS::Serverless::Function")
         return [self._function(name, body, common, resolver) for name, body in found]
@@ -89,6 +89,14 @@ class Blueprint:
     def key_ids(self) -> list[str]:
         """The logical ids of the KMS keys."""
         return [name for name, _ in self._resources("AWS::KMS::Key")]
+
+    def _roles(self) -> dict[str, dict[str, str]]:
+        """Roles have names here and nothing else: whoever is given one may only write it down."""
+        account = self._pseudo["AWS::AccountId"]
+        return {
+            name: {"Ref": name, "Arn": f"arn:aws:iam::{account}:role/{name}"}
+            for name, _ in self._resources("AWS::IAM::Role")
+        }
 
     def _resolver(self, attributes: Mapping[str, Mapping[str, str]]) -> Resolver:
         return Resolver(self._template, self._parameters, attributes, self._pseudo)

@@ -230,6 +230,34 @@ def test_a_signer_is_made_and_only_its_address_is_told(cloud: Cloud, database: D
     assert again.error.startswith("ConfigurationError: slot = 1 cannot be used")
 
 
+def test_f57_the_api_says_that_it_is_up_and_what_is_missing_and_knows_nothing_else(cloud: Cloud) -> None:
+    up = cloud.invoke("api", event("api.health"))
+    before = cloud.invoke("api", event("api.ready"))
+    cloud.invoke("tick", event("tick.schedule"))
+    after = cloud.invoke("api", event("api.ready"))
+    elsewhere = cloud.invoke("api", {**event("api.ready"), "rawPath": "/positions"})
+
+    assert (up.answer["statusCode"], json.loads(up.answer["body"])["status"]) == (200, "up")
+    assert before.answer["statusCode"] == 503
+    assert json.loads(before.answer["body"])["missing"] == ["tick has never run"]
+    assert (after.answer["statusCode"], json.loads(after.answer["body"])["missing"]) == (200, [])
+    assert elsewhere.answer["statusCode"] == 404
+
+
+def test_f56_without_a_database_the_api_is_up_and_not_ready(cloud: Cloud) -> None:
+    cloud.pool.variables = {
+        **cloud.variables,
+        "OUTCRY_DATABASE_URL": "postgresql://nobody@/none?host=/nowhere",
+    }
+
+    up = cloud.invoke("api", event("api.health"))
+    ready = cloud.invoke("api", event("api.ready"))
+
+    assert up.answer["statusCode"] == 200
+    assert ready.answer["statusCode"] == 503
+    assert json.loads(ready.answer["body"])["missing"] == ["the database cannot be reached"]
+
+
 def test_a_signer_needs_an_account_that_is_named(cloud: Cloud) -> None:
     result = cloud.invoke("signers", {"slot": 1})
 

@@ -18,6 +18,7 @@ BUDGETS = {
     "generate_signals": SDKS,
     "tick": SDKS,
     "notify": SDKS,
+    "api": SDKS,
     "migrate": SDKS,
     "signers": SDKS,
     "execute_orders": SDKS - {"hyperliquid"},
@@ -51,6 +52,7 @@ BUILDERS = {
     "execute_orders": "execute_orders",
     "monitor_hyperliquid": "monitor_hyperliquid",
     "migrate": "migrate",
+    "api": "missing_for_work",
 }
 
 

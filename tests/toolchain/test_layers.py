@@ -25,6 +25,7 @@ NEVER = {
     "classify_posts": {"web3", "hyperliquid"},
     "generate_signals": SDKS,
     "notify": SDKS,
+    "api": SDKS,
     "tick": SDKS,
 }
 

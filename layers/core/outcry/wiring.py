@@ -330,6 +330,16 @@ class _PaperBalances(Mapping[str, "Decimal"]):
         }
 
 
+# ─── what people see ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def missing_for_work() -> list[str]:
+    """Why the desk is not ready, in words for anybody; an empty list where it is."""
+    from outcry.console.health import missing_for_work
+
+    return missing_for_work(database, clock)
+
+
 # ─── custody and schema ──────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -12,14 +12,9 @@ import typer
 from outcry.cli import render, store
 from outcry.cli.edge import AsJson, network, reading
 from outcry.controls import gate
+from outcry.monitoring.silence import LATE_AFTER
 from outcry.runtime.database import Row, Transaction
 
-# Stages that run by themselves, and how long one may be silent before something is wrong. Others run only when there is work.
-_LATE_AFTER = {
-    "tick": timedelta(minutes=3),
-    "ingest_posts": timedelta(minutes=3),
-    "monitor_hyperliquid": timedelta(minutes=1),
-}
 NOTICES_SHOWN = 10
 
 
@@ -74,10 +69,9 @@ def _heartbeats(rows: list[Row], now: datetime) -> list[dict[str, Any]]:
             "stage": stage,
             "beat_at": beats.get(stage),
             "age_s": (now - beats[stage]) // timedelta(seconds=1) if stage in beats else None,
-            "is_late": stage in _LATE_AFTER
-            and (stage not in beats or now - beats[stage] > _LATE_AFTER[stage]),
+            "is_late": stage in LATE_AFTER and (stage not in beats or now - beats[stage] > LATE_AFTER[stage]),
         }
-        for stage in sorted({*beats, *_LATE_AFTER})
+        for stage in sorted({*beats, *LATE_AFTER})
     ]
 
 

@@ -200,6 +200,10 @@ class Notify(Settings):
     """notify."""
 
 
+class Api(Settings):
+    """api."""
+
+
 class Migrate(Settings):
     """migrate."""
 
