@@ -42,6 +42,7 @@ class Script:
     calls: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     slow_s: float = 2.0
     failures: int | None = None  # after so many misbehaviours the server answers well; None: never
+    known_model: str = "local-model"  # the one that the list of models has
 
 
 _ORDERED = re.compile(r"\b(long|short|buy|sell)\s+(?:all\s+|some\s+)?[$#]?([A-Za-z0-9]{2,12})", re.IGNORECASE)

@@ -70,6 +70,15 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     model: LlmServer
 
+    def do_GET(self) -> None:
+        if self.path == f"/v1/models/{self.model.script.known_model}":
+            self._answer(
+                200,
+                {"id": self.model.script.known_model, "object": "model", "created": 0, "owned_by": "local"},
+            )
+            return
+        self._answer(404, {"error": {"message": "no such model", "type": "invalid_request_error"}})
+
     def do_POST(self) -> None:
         length = int(self.headers.get("content-length") or 0)
         body = self.rfile.read(min(length, _MAX_BODY))

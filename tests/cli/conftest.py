@@ -14,6 +14,7 @@ from moto import mock_aws
 from typer.testing import CliRunner
 
 from outcry import wiring
+from outcry.cli import aws
 from outcry.cli.main import app
 from outcry.runtime.clock import FixedClock
 from tests.orders.conftest import venue_changes, workshop
@@ -55,11 +56,13 @@ def forget_parts() -> None:
     for part in vars(wiring).values():
         if hasattr(part, "cache_clear"):
             part.cache_clear()
+    aws.client.cache_clear()
 
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch, database_url: str) -> Iterator[pytest.MonkeyPatch]:
-    """A configuration for this test's database, and none of the machine's."""
+    """A configuration for this test's database, and none of the machine's. Whatever a command sets is undone."""
+    before = dict(os.environ)
     for name in [name for name in os.environ if name.startswith("OUTCRY_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("OUTCRY_NETWORK", "local")
@@ -67,6 +70,10 @@ def environment(monkeypatch: pytest.MonkeyPatch, database_url: str) -> Iterator[
     forget_parts()
     yield monkeypatch
     forget_parts()
+    monkeypatch.undo()
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
 @pytest.fixture

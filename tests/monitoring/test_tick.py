@@ -14,6 +14,7 @@ from outcry.positions import store as positions_store
 from outcry.runtime.database import Database
 from outcry.runtime.queues import Queue, Ring, messages
 from outcry.runtime.reasons import Reason
+from outcry.runtime.version import build_id
 from tests.orders.workshop import LIVE, PAPER_ACCOUNT, Bells, Workshop
 
 numbers = count(1)
@@ -185,7 +186,7 @@ def test_f22_each_tick_says_that_it_ran_and_what_it_rang(workshop: Workshop) -> 
     counts = tick(workshop)
 
     beat = workshop.rows("select beat_at, detail from heartbeats where stage = 'tick'")
-    assert beat == [{"beat_at": workshop.clock.now(), "detail": counts}]
+    assert beat == [{"beat_at": workshop.clock.now(), "detail": {**counts, "build": build_id()}}]
     assert set(counts) == {"exits", "entries", "calls", "posts", "notices", "ticks"}
 
 

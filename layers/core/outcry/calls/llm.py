@@ -178,6 +178,28 @@ class LlmClassifier:
         return answers
 
 
+def require_model(settings: LlmSettings) -> None:
+    """Ask the server whether it knows the model. Costs nothing. Raises ClassifierUnavailable with why not."""
+    import openai
+
+    client = openai.OpenAI(
+        base_url=settings.base_url,
+        api_key=settings.api_key.reveal(),
+        timeout=settings.timeout_s,
+        max_retries=0,
+    )
+    try:
+        client.models.retrieve(settings.model)
+    except openai.APIStatusError as error:
+        raise ClassifierUnavailable(
+            f"the server does not give the model {settings.model}: HTTP {error.status_code}"
+        ) from error
+    except openai.OpenAIError as error:
+        raise ClassifierUnavailable(f"the model's server gives no answer: {type(error).__name__}") from error
+    finally:
+        client.close()
+
+
 def _reading(text: str, answers: Sequence[CallAnswer], book: TickerBook) -> Reading:
     calls: dict[tuple[str, Action], Call] = {}
     for answer in answers:

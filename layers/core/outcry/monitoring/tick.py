@@ -15,6 +15,7 @@ from outcry.runtime.clock import Clock
 from outcry.runtime.database import Database
 from outcry.runtime.leases import CALLS, LONGEST_BACKOFF_S, NOTICES, ORDERS, POSTS, due, try_lease
 from outcry.runtime.queues import Doorbell, Queue, Ring
+from outcry.runtime.version import build_id
 
 BEATS_S = (0, 15, 30, 45)
 ACCOUNTS_PER_MESSAGE = 25
@@ -38,7 +39,7 @@ class Tick:
         rung = self._sweep(now)
         rung["ticks"] = self._ring_monitors(now)
         with self._database.transaction() as tx:
-            store.beat(tx, "tick", now=now, detail=rung)
+            store.beat(tx, "tick", now=now, detail={**rung, "build": build_id()})
         return rung
 
     def _ring_monitors(self, now: datetime) -> int:

@@ -23,6 +23,7 @@ from outcry.runtime.clock import Clock
 from outcry.runtime.database import Database, Transaction
 from outcry.runtime.errors import FeedRefused, FeedUnavailable, InfrastructureError
 from outcry.runtime.queues import Doorbell, Queue, Ring
+from outcry.runtime.version import build_id
 
 STAGE = "ingest_posts"
 RING_AGAIN_AFTER = timedelta(seconds=30)
@@ -90,7 +91,7 @@ def ingest(
         if failures:
             _tell_failure(tx, failures[0], clock.now())
         else:
-            store.beat(tx, STAGE, now=clock.now(), detail=asdict(done))
+            store.beat(tx, STAGE, now=clock.now(), detail={**asdict(done), "build": build_id()})
     if failures:
         raise failures[0]
     return done

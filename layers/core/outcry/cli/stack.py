@@ -1,0 +1,88 @@
+"""`outcry --stack NAME …`: the configuration that the deployed functions really have, so that a command sees what they see.
+
+Promises: every setting comes from the functions of the stack, and two functions that disagree about one are an error with
+both their names; the stack's settings take the place of this machine's, but for what is a matter of this machine (where a
+certificate lies). Secrets are named in what is read, never held. Reads only.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from outcry.cli import aws
+from outcry.runtime.errors import ConfigurationError
+from outcry.runtime.settings import PREFIX
+
+STACK_VARIABLE = f"{PREFIX}STACK"
+_OF_THIS_MACHINE = frozenset({f"{PREFIX}DATABASE_CA_FILE"})
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedFunction:
+    """One Lambda function of the stack: its place in the template, its name, and how Lambda says it is."""
+
+    logical_id: str
+    name: str
+    state: str
+    last_update: str
+    settings: Mapping[str, str]
+
+
+def functions_of(stack: str) -> list[DeployedFunction]:
+    """Every function of the stack, by logical id. Raises ConfigurationError for a stack that is not there."""
+    try:
+        rows = aws.pages("cloudformation", "list_stack_resources", "StackResourceSummaries", StackName=stack)
+    except aws.AwsRefused as refused:
+        if refused.code == "ValidationError":
+            raise ConfigurationError("--stack", stack, "no such stack in this account and region") from None
+        raise
+    found = [
+        _function(row["LogicalResourceId"], row["PhysicalResourceId"])
+        for row in rows
+        if row["ResourceType"] == "AWS::Lambda::Function" and row.get("PhysicalResourceId")
+    ]
+    if not found:
+        raise ConfigurationError("--stack", stack, "it has no functions: is it Outcry's, and deployed?")
+    return sorted(found, key=lambda function: function.logical_id)
+
+
+def _function(logical_id: str, name: str) -> DeployedFunction:
+    said: dict[str, Any] = aws.ask("lambda", "get_function_configuration", FunctionName=name)
+    return DeployedFunction(
+        logical_id,
+        name,
+        state=str(said.get("State", "")),
+        last_update=str(said.get("LastUpdateStatus", "")),
+        settings=dict(said.get("Environment", {}).get("Variables", {})),
+    )
+
+
+def settings_of(functions: list[DeployedFunction]) -> dict[str, str]:
+    """What the functions are configured with, together. Raises ConfigurationError where two of them disagree."""
+    found: dict[str, tuple[str, str]] = {}
+    for function in functions:
+        for name, value in function.settings.items():
+            if not name.startswith(PREFIX) or name in _OF_THIS_MACHINE:
+                continue
+            first, known = found.setdefault(name, (function.logical_id, value))
+            if known != value:
+                raise ConfigurationError(
+                    name,
+                    value,
+                    f"{function.logical_id} has it and {first} has {known!r}: deploy the stack again",
+                )
+    if f"{PREFIX}NETWORK" not in found:
+        raise ConfigurationError(f"{PREFIX}NETWORK", None, "the functions have none: is it Outcry's stack?")
+    return {name: value for name, (_, value) in found.items()}
+
+
+def use(stack: str, region: str) -> None:
+    """Configure this process as the stack's functions are. Before anything else reads a setting."""
+    if region:
+        os.environ["AWS_REGION"] = os.environ["AWS_DEFAULT_REGION"] = region
+    settings = settings_of(functions_of(stack))
+    for name in [name for name in os.environ if name.startswith(PREFIX) and name not in _OF_THIS_MACHINE]:
+        del os.environ[name]
+    os.environ.update(settings)
+    os.environ[STACK_VARIABLE] = stack
