@@ -118,7 +118,7 @@ def test_a_kms_that_refuses_is_no_fault_of_the_input(
 def test_a_row_that_should_not_be_there_is_no_fault_of_the_input(
     workshop: Workshop, outcry: Outcry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(account: str, slot: int) -> None:
+    def broken(account: str, slot: int, custody: str) -> None:
         raise BugError("two signers\nare one")
 
     monkeypatch.setattr(wiring, "create_signer", broken)

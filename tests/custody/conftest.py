@@ -9,7 +9,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from outcry.custody.envelope import Kms, SealContext
+from outcry.custody.envelope import SealContext
+from outcry.custody.kms import Kms
 from outcry.runtime.database import Database
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)

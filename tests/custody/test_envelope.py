@@ -13,7 +13,8 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from outcry.custody.envelope import Kms, SealContext, SealedKey, create, open_key
+from outcry.custody.envelope import SealContext, SealedKey, create, open_key
+from outcry.custody.kms import Kms
 from outcry.custody.signer import address_of
 from outcry.runtime.errors import BugError, InfrastructureError
 from outcry.runtime.secrets import Secret
@@ -150,7 +151,7 @@ def test_f23_the_parts_of_two_envelopes_do_not_open_together(
 def test_f23_a_sealed_secret_that_is_no_private_key_does_not_become_a_signer(
     kms: Kms, key_arn: str, context: SealContext, content: bytes
 ) -> None:
-    arn, wrapped, data_key = kms.new_data_key(key_arn, context)
+    arn, wrapped, data_key = kms.new_data_key(context.signer, key_arn, context.as_mapping())
     body = AESGCM(data_key.reveal_bytes()).encrypt(NONCE, content, context.canonical())
 
     with pytest.raises(BugError, match=f"{context.signer} is not a private key"):

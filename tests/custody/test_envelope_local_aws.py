@@ -7,7 +7,8 @@ import boto3
 import pytest
 
 from local.aws import LocalAws
-from outcry.custody.envelope import Kms, SealContext, create, open_key
+from outcry.custody.envelope import SealContext, create, open_key
+from outcry.custody.kms import Kms
 from outcry.runtime.errors import BugError, InfrastructureError
 
 

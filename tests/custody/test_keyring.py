@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from outcry.custody import store
-from outcry.custody.envelope import Kms, SealContext, create
+from outcry.custody.envelope import SealContext, SealedKey, create
 from outcry.custody.keyring import (
     CreatedSigner,
     Keyring,
@@ -18,6 +18,7 @@ from outcry.custody.keyring import (
     revoke_signer,
     signers_of,
 )
+from outcry.custody.kms import Kms
 from outcry.custody.store import SignerRecord, SignerStatus
 from outcry.runtime.clock import FixedClock, to_milliseconds
 from outcry.runtime.database import Address, Database, UniqueViolation
@@ -299,7 +300,8 @@ def test_f25_no_record_of_a_signer_shows_its_bytes(make: Make, database: Databas
 
     text = f"{record!r} {record} {made!r} {opened!r} {opened}"
 
-    for content in (record.sealed.wrapped_key, record.sealed.sealed_key, record.sealed.seal_nonce):
+    assert isinstance(record.key, SealedKey)
+    for content in (record.key.wrapped_key, record.key.sealed_key, record.key.seal_nonce):
         assert content.hex() not in text
         assert repr(content) not in text
 

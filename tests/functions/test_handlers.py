@@ -224,7 +224,11 @@ def test_a_signer_is_made_and_only_its_address_is_told(cloud: Cloud, database: D
     again = cloud.invoke("signers", event("signers.invoke"))
 
     assert made.error is None
-    assert set(made.answer) == {"signer_id", "account_id", "venue", "network", "slot", "version", "address"}
+    assert set(made.answer) == {
+        *("signer_id", "account_id", "venue", "network", "slot", "version", "address"),
+        *("custody", "key_arn"),
+    }
+    assert made.answer["custody"] == "envelope"
     assert made.answer["address"].startswith("0x")
     assert again.error is not None
     assert again.error.startswith("ConfigurationError: slot = 1 cannot be used")

@@ -15,8 +15,8 @@ from moto import mock_aws
 
 from outcry.agents import roster
 from outcry.agents.model import Account
-from outcry.custody.envelope import Kms
 from outcry.custody.keyring import CreatedSigner, Keyring, activate_signer, create_signer, revoke_signer
+from outcry.custody.kms import Kms
 from outcry.orders.execute import Executor
 from outcry.orders.signers import AccountSigners
 from outcry.runtime.clock import to_milliseconds

@@ -1,7 +1,7 @@
 """`outcry signer …`: make a key that trades for an account, let it sign, show it, stop it.
 
-Promises: addresses are shown, keys never; whatever has to be done at the venue is said with the address it is about. Making a
-signer needs KMS's GenerateDataKey and no right to decrypt.
+Promises: addresses are shown, keys never; whatever has to be done at the venue is said with the address it is about. On a deployed
+stack a signer is made by the stack's own function, which alone is let to by KMS; on network=local it is made here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,16 +15,19 @@ from rich.text import Text
 from outcry import wiring
 from outcry.agents import roster
 from outcry.cli import render, store
-from outcry.cli.edge import AsJson, Yes, ask_first, changing, known_account, reading, sentences
-from outcry.custody import keyring
+from outcry.cli.edge import AsJson, Yes, ask_first, changing, known_account, network, reading, sentences
+from outcry.custody import deployed, keyring
+from outcry.custody.keyring import CreatedSigner
+from outcry.custody.modes import Custody, custody_named
 from outcry.runtime.errors import ConfigurationError
+from outcry.runtime.settings import Network
 
 app = typer.Typer(name="signer", help="The keys that trade for accounts.", no_args_is_help=True)
 
 # What may be shown of a signer: never its envelope.
 _SHOWN = (
     *("signer_id", "account_id", "venue", "network", "slot", "version"),
-    *("status", "address", "valid_until", "created_at"),
+    *("status", "custody", "address", "key_arn", "valid_until", "created_at"),
 )
 
 SignerId = Annotated[str, typer.Argument(help="The signer's id, as `outcry signer show` lists it.")]
@@ -36,16 +39,26 @@ def create(
     slot: Annotated[
         int, typer.Option(help="1 or 2: a new signer is approved in one while the other still trades.")
     ] = 1,
+    custody: Annotated[
+        str,
+        typer.Option(
+            help="envelope: sealed in the database, signs in memory. kms: made in KMS, never leaves it."
+        ),
+    ] = Custody.ENVELOPE.value,
+    function: Annotated[
+        str, typer.Option(help="The signers function of a deployed stack: its output SignersFunctionName.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Make a signer and print the address to approve at the venue."""
     with sentences():
-        made = wiring.create_signer(account, slot)
+        made = _made(account, slot, custody_named(custody), function)
         with wiring.database().transaction() as tx:
             place = roster.account(tx, account)
     assert place is not None, "a signer was made for it"
     says = (
-        f"{made.signer_id} was made for {account} in slot {slot}: address {made.address}. It cannot sign yet."
+        f"{made.signer_id} was made for {account} in slot {slot}, custody {made.custody}: address {made.address}."
+        " It cannot sign yet."
     )
     follows = (
         f"The owner of {place.address} approves {made.address} at {made.venue} ({made.network}) as an API wallet;"
@@ -55,6 +68,19 @@ def create(
         render.print_json({**asdict(made), "owner": place.address, "says": says, "next": follows})
     else:
         render.say(says, follows)
+
+
+def _made(account: str, slot: int, custody: Custody, function: str) -> CreatedSigner:
+    if function:
+        return deployed.create_signer(function, account, slot, custody)
+    here = network()
+    if here != Network.LOCAL:
+        raise ConfigurationError(
+            "--function",
+            None,
+            f"on {here} name the function of the stack that makes signers: SignersFunctionName",
+        )
+    return wiring.create_signer(account, slot, custody)
 
 
 @app.command()
@@ -77,7 +103,10 @@ def show(
     if not found:
         render.say("There is no signer. Make one with `outcry signer create ACCOUNT`.")
         return
-    columns = ("signer", "account", "venue", "network", "slot", "status", "address", "valid until", "made")
+    columns = (
+        *("signer", "account", "venue", "network", "slot", "status", "custody", "address"),
+        *("valid until", "made"),
+    )
     render.table("Signers", columns, [_row(signer, now) for signer in found], right="slot")
 
 
@@ -122,12 +151,21 @@ def revoke(signer: SignerId, yes: Yes = False, as_json: AsJson = False) -> None:
         if account is None:
             raise ConfigurationError("signer", signer, "there is none of that id: see `outcry signer show`")
         changed = keyring.revoke_signer(tx, signer, now=now)
+        of_kms = [
+            each.key_arn
+            for each in keyring.signers_of(tx, account)
+            if each.signer_id == signer and each.custody is Custody.KMS
+        ]
     says = (
         f"{signer} is revoked: it never signs again."
         if changed
         else f"{signer} was revoked before: nothing was changed."
     )
     follows = f"The owner of {account} also removes its approval at the venue. Stops that rest there stay."
+    if of_kms:
+        follows += (
+            f" Then schedule the deletion of its key in KMS, which costs money until it is gone: {of_kms[0]}."
+        )
     _answer(as_json, {"signer_id": signer, "account_id": account, "changed": changed}, says, follows)
 
 
@@ -140,6 +178,7 @@ def _row(signer: Mapping[str, Any], now: datetime) -> Sequence[str | Text]:
         signer["network"],
         str(signer["slot"]),
         render.styled(signer["status"].value, render.GOOD if signer["status"] == "ACTIVE" else ""),
+        signer["custody"].value,
         signer["address"],
         render.styled(render.moment(until), render.BAD if until is not None and until <= now else ""),
         f"{render.age(signer['created_at'], now)} ago",

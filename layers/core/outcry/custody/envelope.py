@@ -5,8 +5,7 @@ Promises:
   and the same context is the additional data of AES-GCM: a sealed key that is moved to another row, or
   changed in one bit, does not open.
 - What was opened is compared with the address on record before anybody signs with it. Whatever is wrong
-  with an envelope is a BugError that names the signer, never its content; KMS out of reach or refusing for
-  now is an InfrastructureError.
+  with an envelope is a BugError that names the signer, never its content; what KMS answers is `kms`'s to judge.
 - Making a key asks KMS for GenerateDataKey alone, opening one for Decrypt alone.
 
 Plaintext is held in `Secret`s, never in a plain local, so that no traceback shows it.
@@ -14,23 +13,16 @@ Source: AWS KMS docs, encryption context and GenerateDataKey; NIST SP 800-38D (a
 """
 
 import json
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
+from outcry.custody.kms import Kms
 from outcry.custody.signer import KEY_BYTES, SignerKey, address_of, is_private_key
-from outcry.runtime.errors import BugError, InfrastructureError
+from outcry.runtime.errors import BugError
 from outcry.runtime.secrets import Secret
 
 NONCE_BYTES = 12
-_KEY_SPEC = "AES_256"
-_CONNECT_TIMEOUT_S = 2
-_READ_TIMEOUT_S = 4
-_ATTEMPTS = 3
 _DRAWS = 4  # a draw outside of the curve's order has a chance of one in 2**128
-# KMS says with these that the ciphertext, the context or the key is not the one it was made with.
-_MISMATCHES = frozenset({"InvalidCiphertextException", "IncorrectKeyException", "InvalidKeyUsageException"})
 
 RandomBytes = Callable[[int], bytes]
 
@@ -71,68 +63,6 @@ class SealedKey:
     sealed_key: bytes = field(repr=False)
 
 
-class Kms:
-    """The two calls of KMS that an envelope needs. The client is made at first use where none is given."""
-
-    def __init__(self, client: Any | None = None) -> None:
-        self._client = client
-        # At DEBUG the parsers of botocore log whole answers, the plain data key among them.
-        logging.getLogger("botocore.parsers").setLevel(logging.INFO)
-
-    def new_data_key(self, key_arn: str, context: SealContext) -> tuple[str, bytes, Secret]:
-        """The ARN of the key that wraps it, the wrapped data key, and the data key itself."""
-        answer = self._ask(
-            context.signer,
-            "generate_data_key",
-            KeyId=key_arn,
-            KeySpec=_KEY_SPEC,
-            EncryptionContext=context.as_mapping(),
-        )
-        data_key = Secret(answer.pop("Plaintext"))
-        return answer["KeyId"], answer["CiphertextBlob"], data_key
-
-    def unwrap(self, key_arn: str, context: SealContext, wrapped_key: bytes) -> Secret:
-        """The data key. Raises BugError where key, context and ciphertext do not belong together."""
-        answer = self._ask(
-            context.signer,
-            "decrypt",
-            KeyId=key_arn,
-            CiphertextBlob=wrapped_key,
-            EncryptionContext=context.as_mapping(),
-        )
-        return Secret(answer.pop("Plaintext"))
-
-    def _ask(self, signer: str, call: str, **request: Any) -> Any:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            if self._client is None:
-                self._client = _client()
-            return getattr(self._client, call)(**request)
-        except ClientError as error:
-            code = str(error.response.get("Error", {}).get("Code", "unknown"))
-        except BotoCoreError as error:
-            code = type(error).__name__
-        # Raised out here, so that no frame of the client hangs on to this error.
-        if code in _MISMATCHES:
-            raise BugError(f"the key of signer {signer} is not sealed for it: KMS answered {code}")
-        raise InfrastructureError(f"KMS cannot be used for signer {signer}: {code}")
-
-
-def _client() -> Any:
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client(
-        "kms",
-        config=Config(
-            connect_timeout=_CONNECT_TIMEOUT_S,
-            read_timeout=_READ_TIMEOUT_S,
-            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-        ),
-    )
-
-
 def create(kms: Kms, key_arn: str, context: SealContext, random_bytes: RandomBytes) -> SealedKey:
     """Make a private key and seal it. The key is in memory only inside of this call.
 
@@ -142,7 +72,7 @@ def create(kms: Kms, key_arn: str, context: SealContext, random_bytes: RandomByt
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     private_key = _drawn(random_bytes)
-    arn, wrapped_key, data_key = kms.new_data_key(key_arn, context)
+    arn, wrapped_key, data_key = kms.new_data_key(context.signer, key_arn, context.as_mapping())
     nonce = random_bytes(NONCE_BYTES)
     sealed = AESGCM(data_key.reveal_bytes()).encrypt(nonce, private_key.reveal_bytes(), context.canonical())
     del data_key
@@ -160,10 +90,11 @@ def _drawn(random_bytes: RandomBytes) -> Secret:
 def open_key(kms: Kms, context: SealContext, sealed: SealedKey) -> SignerKey:
     """The signer's key, proven to belong to its address.
 
-    Raises BugError where the envelope is not this signer's or was altered, InfrastructureError where KMS
-    cannot be reached or refuses.
+    Raises BugError where the envelope is not this signer's or was altered, SignerRefused where KMS refuses its key,
+    InfrastructureError where KMS cannot be reached.
     """
-    secret = _unsealed(kms.unwrap(sealed.key_arn, context, sealed.wrapped_key), context, sealed)
+    data_key = kms.unwrap(context.signer, sealed.key_arn, context.as_mapping(), sealed.wrapped_key)
+    secret = _unsealed(data_key, context, sealed)
     if secret is None:
         raise BugError(f"the key of signer {context.signer} is not sealed for it, or was altered")
     if not is_private_key(secret):

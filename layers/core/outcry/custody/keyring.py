@@ -1,9 +1,10 @@
 """What other rooms may ask of custody: make a signer, let it sign or stop it, open it, and take its nonces.
 
 Promises:
-- `create_signer` gives an address and never a key, and asks KMS for GenerateDataKey alone.
-- `Keyring` opens what is ACTIVE at the time of asking: a revocation holds from the next call on, although
-  an opened key is kept in memory to spare KMS. Only the function that executes orders is given one.
+- Making a signer gives an address and never a key. A sealed one asks KMS for GenerateDataKey alone, one inside KMS for
+  CreateKey and GetPublicKey alone; which of the two is chosen for each signer, and stays so.
+- `Keyring` opens what is ACTIVE at the time of asking: a revocation holds from the next call on, although what was opened
+  is kept in memory to spare KMS. Only the function that executes orders is given one.
 - KMS is never asked inside of a transaction, and a nonce is taken inside of the caller's.
 
 Never returns, logs or formats key material.
@@ -11,17 +12,21 @@ Never returns, logs or formats key material.
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from outcry.custody import store
-from outcry.custody.envelope import Kms, RandomBytes, SealContext, SealedKey, create, open_key
-from outcry.custody.signer import SignerKey
+from outcry.custody import envelope, kms_signer, store
+from outcry.custody.envelope import RandomBytes, SealContext, SealedKey
+from outcry.custody.kms import Kms
+from outcry.custody.kms_signer import KeyOwner, KmsKey, KmsSigner
+from outcry.custody.modes import Custody
 from outcry.custody.store import SignerRecord, SignerStatus
 from outcry.runtime.clock import Clock
 from outcry.runtime.database import Database, Transaction, UniqueViolation
-from outcry.runtime.errors import BugError, ConfigurationError, InfrastructureError
+from outcry.runtime.errors import BugError, ConfigurationError, InfrastructureError, OutcryError
+from outcry.venues.port import DigestSigner
 
 SLOTS = (1, 2)
 _ID_LENGTH = 63
@@ -39,6 +44,8 @@ class CreatedSigner:
     slot: int
     version: int
     address: str
+    custody: Custody
+    key_arn: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ class OpenedSigner:
     """A signer that can sign now. `signer_id` names the row that its nonces come from."""
 
     signer_id: str
-    key: SignerKey
+    key: DigestSigner
 
 
 # ─── made, activated, revoked ───────────────────────────────────────────────────────────────────────────────
@@ -62,11 +69,48 @@ def create_signer(
     clock: Clock,
     random_bytes: RandomBytes = secrets.token_bytes,
 ) -> CreatedSigner:
-    """Make a signer for the account in a free slot, as CREATED.
+    """Make a signer with a sealed key for the account in a free slot, as CREATED.
 
     Raises ConfigurationError for an account, slot or network that cannot have one, InfrastructureError where
     KMS or the database does not answer, or where somebody else was faster.
     """
+    place = _free_place(database, account_id, slot)
+    sealed = envelope.create(kms, key_arn, place.context, random_bytes)
+    return _stored(database, place, sealed, Custody.ENVELOPE, clock.now())
+
+
+def create_kms_signer(
+    database: Database,
+    kms: Kms,
+    account_id: str,
+    slot: int,
+    *,
+    owner: KeyOwner,
+    clock: Clock,
+    pause: Callable[[float], None] = time.sleep,
+) -> CreatedSigner:
+    """Make a signer whose key is made in KMS and stays there, for the account in a free slot, as CREATED.
+
+    Raises as `create_signer` does. A key that was made for a signer that was not is named in the error and in the log.
+    """
+    place = _free_place(database, account_id, slot)
+    key = kms_signer.create(kms, place.context.signer, owner, pause)
+    try:
+        return _stored(database, place, key, Custody.KMS, clock.now())
+    except OutcryError as error:
+        raise kms_signer.orphaned(place.context.signer, key.key_arn, error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a new signer goes: looked up before its key is made, and found taken by `_stored` where somebody was faster."""
+
+    context: SealContext
+    network: str
+    slot: int
+
+
+def _free_place(database: Database, account_id: str, slot: int) -> _Place:
     if slot not in SLOTS:
         raise ConfigurationError("slot", slot, "use 1 or 2")
     with database.transaction() as tx:
@@ -82,21 +126,31 @@ def create_signer(
     context = SealContext(
         account=account_id, signer=_signer_id(account_id, version), venue=place.venue, version=version
     )
-    sealed = create(kms, key_arn, context, random_bytes)
-    _insert(database, context, slot, sealed, clock.now())
-    return CreatedSigner(
-        context.signer, account_id, place.venue, place.network, slot, version, sealed.address
-    )
+    return _Place(context, place.network, slot)
 
 
-def _insert(database: Database, context: SealContext, slot: int, sealed: SealedKey, now: datetime) -> None:
+def _stored(
+    database: Database, place: _Place, key: SealedKey | KmsKey, custody: Custody, now: datetime
+) -> CreatedSigner:
+    context = place.context
     try:
         with database.transaction() as tx:
-            store.insert(tx, context, slot, sealed, now)
+            store.insert(tx, context, place.slot, key, now)
     except UniqueViolation as taken:
         raise InfrastructureError(
             f"signer {context.signer} was not stored: {taken.constraint} is taken; ask again"
         ) from taken
+    return CreatedSigner(
+        signer_id=context.signer,
+        account_id=context.account,
+        venue=context.venue,
+        network=place.network,
+        slot=place.slot,
+        version=context.version,
+        address=key.address,
+        custody=custody,
+        key_arn=key.key_arn,
+    )
 
 
 def _signer_id(account_id: str, version: int) -> str:
@@ -133,14 +187,19 @@ def signers_of(tx: Transaction, account_id: str) -> Sequence[SignerRecord]:
 
 
 def open_signer(kms: Kms, record: SignerRecord) -> OpenedSigner:
-    """Unseal a signer's key and prove that it is the key of the address on record.
+    """A signer that can sign: its key unsealed and proven to be that of the address on record, or the way to its key in KMS.
 
-    Raises BugError, which names the signer and never its key, for an envelope that is not this row's, was
-    altered, or belongs to a revoked signer; InfrastructureError where KMS does not answer.
+    Raises BugError, which names the signer and never its key, for an envelope that is not this row's, was altered, or belongs to a
+    revoked signer; SignerRefused where KMS refuses the key, InfrastructureError where it does not answer. For a key in KMS nothing
+    is asked yet: each signature is held against the address.
     """
     if record.status is SignerStatus.REVOKED:
         raise BugError(f"signer {record.signer_id} is revoked and stays closed")
-    return OpenedSigner(record.signer_id, open_key(kms, record.context, record.sealed))
+    match record.key:
+        case SealedKey() as sealed:
+            return OpenedSigner(record.signer_id, envelope.open_key(kms, record.context, sealed))
+        case KmsKey() as key:
+            return OpenedSigner(record.signer_id, KmsSigner(kms, record.signer_id, key))
 
 
 class Keyring:
@@ -149,7 +208,7 @@ class Keyring:
     def __init__(self, database: Database, kms: Kms) -> None:
         self._database = database
         self._kms = kms
-        self._opened: dict[str, tuple[SealedKey, OpenedSigner]] = {}
+        self._opened: dict[str, tuple[SealedKey | KmsKey, OpenedSigner]] = {}
 
     def active(self, account_id: str) -> OpenedSigner | None:
         """The signer that signs for the account now, or None. Opens a transaction of its own.
@@ -162,8 +221,8 @@ class Keyring:
             self.forget(account_id)
             return None
         kept = self._opened.get(account_id)
-        if kept is None or kept[1].signer_id != record.signer_id or kept[0] != record.sealed:
-            kept = self._opened[account_id] = (record.sealed, open_signer(self._kms, record))
+        if kept is None or kept[1].signer_id != record.signer_id or kept[0] != record.key:
+            kept = self._opened[account_id] = (record.key, open_signer(self._kms, record))
         return kept[1]
 
     def next_nonce(self, tx: Transaction, signer_id: str, *, now: datetime) -> int:
@@ -174,5 +233,5 @@ class Keyring:
         return store.next_nonce(tx, signer_id, now)
 
     def forget(self, account_id: str) -> None:
-        """Drop the account's opened key."""
+        """Drop what is kept of the account's signer."""
         self._opened.pop(account_id, None)

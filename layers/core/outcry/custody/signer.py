@@ -12,18 +12,18 @@ from outcry.runtime.secrets import Secret
 from outcry.venues.port import Signature
 
 KEY_BYTES = 32
-_DIGEST_BYTES = 32
+DIGEST_BYTES = 32
 _R = slice(0, 32)
 _S = slice(32, 64)
 _RECOVERY_ID = 64
-_V_OFFSET = 27
+V_OFFSET = 27
 # The order of secp256k1 (SEC 2, section 2.4.1): a private key lies strictly between zero and it.
-_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
+ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 
 
 def is_private_key(secret: Secret) -> bool:
     """Whether the secret is a private key of secp256k1."""
-    return len(secret.reveal_bytes()) == KEY_BYTES and 0 < int.from_bytes(secret.reveal_bytes()) < _ORDER
+    return len(secret.reveal_bytes()) == KEY_BYTES and 0 < int.from_bytes(secret.reveal_bytes()) < ORDER
 
 
 def address_of(secret: Secret) -> str:
@@ -32,12 +32,19 @@ def address_of(secret: Secret) -> str:
     Raises BugError, which says nothing about the content, where the secret is no private key.
     """
     import coincurve
-    from eth_utils.crypto import keccak
 
     if not is_private_key(secret):
         raise BugError("the secret is not a private key of secp256k1")
-    public = coincurve.PublicKey.from_valid_secret(secret.reveal_bytes()).format(compressed=False)
-    return "0x" + keccak(public[1:])[-20:].hex()
+    return address_of_point(
+        coincurve.PublicKey.from_valid_secret(secret.reveal_bytes()).format(compressed=False)
+    )
+
+
+def address_of_point(point: bytes) -> str:
+    """The address of a public key, given as an uncompressed point: 0x04 and 64 bytes, which nobody checks here."""
+    from eth_utils.crypto import keccak
+
+    return "0x" + keccak(point[1:])[-20:].hex()
 
 
 class SignerKey:
@@ -59,11 +66,11 @@ class SignerKey:
         """Sign 32 bytes. Raises BugError for any other length: whoever asks must hash first."""
         import coincurve
 
-        if len(digest) != _DIGEST_BYTES:
-            raise BugError(f"a digest has {_DIGEST_BYTES} bytes, not {len(digest)}")
+        if len(digest) != DIGEST_BYTES:
+            raise BugError(f"a digest has {DIGEST_BYTES} bytes, not {len(digest)}")
         signed = coincurve.PrivateKey(self.__secret.reveal_bytes()).sign_recoverable(digest, hasher=None)
         r, s = int.from_bytes(signed[_R]), int.from_bytes(signed[_S])
-        return Signature(r=r, s=s, v=_V_OFFSET + signed[_RECOVERY_ID])
+        return Signature(r=r, s=s, v=V_OFFSET + signed[_RECOVERY_ID])
 
     def __repr__(self) -> str:
         return f"SignerKey({self._address})"

@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from outcry.custody.envelope import SealContext, SealedKey
+from outcry.custody.kms_signer import KmsKey
+from outcry.custody.modes import Custody
 from outcry.runtime.clock import to_milliseconds
 from outcry.runtime.database import Row, Transaction
 from outcry.runtime.errors import BugError
@@ -26,7 +28,7 @@ class SignerStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SignerRecord:
-    """One signer: whose it is, how it is sealed, and where it stands. Times are aware UTC."""
+    """One signer: whose it is, how its key is kept, and where it stands. Times are aware UTC."""
 
     signer_id: str
     account_id: str
@@ -37,12 +39,22 @@ class SignerRecord:
     status: SignerStatus
     valid_until: datetime | None
     created_at: datetime
-    sealed: SealedKey
+    key: SealedKey | KmsKey
 
     @property
     def address(self) -> str:
         """The signer's address, lower case."""
-        return self.sealed.address
+        return self.key.address
+
+    @property
+    def key_arn(self) -> str:
+        """The key of KMS that wraps the signer's key, or is it."""
+        return self.key.key_arn
+
+    @property
+    def custody(self) -> Custody:
+        """How the signer's key is kept."""
+        return _custody_of(self.key)
 
     @property
     def context(self) -> SealContext:
@@ -62,9 +74,9 @@ class AccountPlace:
 
 _SELECT = """
     select s.signer_id, s.account_id, a.venue, a.network, s.slot, s.version, s.status,
-           s.valid_until, s.created_at, s.address, s.key_arn, s.wrapped_key, s.seal_nonce, s.sealed_key
+           s.valid_until, s.created_at, s.custody, s.address, s.key_arn, s.wrapped_key, s.seal_nonce, s.sealed_key
       from signers s join accounts a using (account_id)
-     where s.custody = 'envelope' and """
+     where """
 
 
 def account_place(tx: Transaction, account_id: str) -> AccountPlace | None:
@@ -96,24 +108,26 @@ def slot_holder(tx: Transaction, account_id: str, slot: int) -> str | None:
     return None if row is None else str(row["signer_id"])
 
 
-def insert(tx: Transaction, context: SealContext, slot: int, sealed: SealedKey, now: datetime) -> None:
+def insert(tx: Transaction, context: SealContext, slot: int, key: SealedKey | KmsKey, now: datetime) -> None:
     """Store a new signer as CREATED. Raises UniqueViolation for a slot, version or address that is taken."""
+    sealed = key if isinstance(key, SealedKey) else None
     tx.execute(
         """
         insert into signers (signer_id, account_id, slot, version, custody, address, status, key_arn,
                              wrapped_key, seal_nonce, sealed_key, created_at, updated_at)
-        values (:signer_id, :account_id, :slot, :version, 'envelope', :address, 'CREATED', :key_arn,
+        values (:signer_id, :account_id, :slot, :version, :custody, :address, 'CREATED', :key_arn,
                 :wrapped_key, :seal_nonce, :sealed_key, :now, :now)
         """,
         signer_id=context.signer,
         account_id=context.account,
         slot=slot,
         version=context.version,
-        address=sealed.address,
-        key_arn=sealed.key_arn,
-        wrapped_key=sealed.wrapped_key,
-        seal_nonce=sealed.seal_nonce,
-        sealed_key=sealed.sealed_key,
+        custody=_custody_of(key).value,
+        address=key.address,
+        key_arn=key.key_arn,
+        wrapped_key=sealed.wrapped_key if sealed else None,
+        seal_nonce=sealed.seal_nonce if sealed else None,
+        sealed_key=sealed.sealed_key if sealed else None,
         now=now,
     )
 
@@ -219,11 +233,21 @@ def _record(row: Row) -> SignerRecord:
         status=SignerStatus(row["status"]),
         valid_until=row["valid_until"],
         created_at=row["created_at"],
-        sealed=SealedKey(
-            address=row["address"],
-            key_arn=row["key_arn"],
-            wrapped_key=row["wrapped_key"],
-            seal_nonce=row["seal_nonce"],
-            sealed_key=row["sealed_key"],
-        ),
+        key=_key(row),
     )
+
+
+def _key(row: Row) -> SealedKey | KmsKey:
+    if Custody(row["custody"]) is Custody.KMS:
+        return KmsKey(address=row["address"], key_arn=row["key_arn"])
+    return SealedKey(
+        address=row["address"],
+        key_arn=row["key_arn"],
+        wrapped_key=row["wrapped_key"],
+        seal_nonce=row["seal_nonce"],
+        sealed_key=row["sealed_key"],
+    )
+
+
+def _custody_of(key: SealedKey | KmsKey) -> Custody:
+    return Custody.ENVELOPE if isinstance(key, SealedKey) else Custody.KMS

@@ -17,6 +17,7 @@ from outcry.orders.ports import Desk
 from outcry.orders.risk import Facts, Refusal, entry_bound, refuse, room
 from outcry.positions import store as positions_store
 from outcry.runtime.database import Transaction, UniqueViolation
+from outcry.runtime.errors import SignerRefused
 from outcry.runtime.reasons import Reason
 from outcry.runtime.side import Side
 from outcry.signals.model import EntryPlan
@@ -85,8 +86,15 @@ class Approver:
             snapshot=venue.account(address),
             open_orders=tuple(venue.open_orders(address)),
             mode=kept[1],
-            has_signer=self._desk.signers.active(held.account) is not None,
+            has_signer=self._has_signer(held),
         )
+
+    def _has_signer(self, held: Held) -> bool:
+        """A signer whose key KMS refuses is one: the first request meets the same refusal, pages and gives the place back."""
+        try:
+            return self._desk.signers.active(held.account) is not None
+        except SignerRefused:
+            return True
 
     def _decide(
         self, tx: Transaction, held: Held, plan: EntryPlan, venue: Venue, market: Market, reading: Reading

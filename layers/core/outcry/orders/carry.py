@@ -5,6 +5,8 @@ Promises:
 - Whoever finds a request half-way continues it by its state. What may have been sent is resolved, never sent afresh.
 - SIGNED and SENT are committed together, because nothing can happen between them; SIGNED alone is what is left when no
   connection could be made, and then the same bytes may go out later.
+- A signature that KMS does not give leaves PREPARED or EXPIRED, never a doubt: bytes that nobody stored were never sent. Whoever
+  signs a PREPARED request again does so under its nonce, and no one but the holder of the claim stores and sends.
 """
 
 import json
@@ -20,6 +22,7 @@ from outcry.orders.outcomes import Known, Void, recorded, status_after, to_json
 from outcry.orders.ports import Desk, LoadedSigner
 from outcry.orders.risk import Refusal
 from outcry.runtime.database import Transaction
+from outcry.runtime.errors import SignerRefused
 from outcry.runtime.leases import Claim
 from outcry.runtime.reasons import Reason
 from outcry.venues.port import (
@@ -39,6 +42,7 @@ Guard = Callable[[Transaction], Refusal | None]
 Learn = Callable[[Transaction, Outcome], None]
 
 KINDS_WITH_CLOID = frozenset({ActionKind.PLACE})
+NO_SIGNER = Refused(RefusalKind.SIGNER, Reason.NO_SIGNER, "no signer of this account is active")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +86,12 @@ class Carrier:
         records a final answer, so that what follows from the answer is committed together with it.
         """
         venue = self._desk.venue_of(held.order)
-        signer = self._desk.signers.active(held.account)
+        try:
+            signer = self._desk.signers.active(held.account)
+        except SignerRefused as refused:
+            return self._without_signer(held, venue, attempt, kind, learn, _key_refused(refused))
         if signer is None:
-            return self._without_signer(held, venue, attempt, kind, learn)
+            return self._without_signer(held, venue, attempt, kind, learn, NO_SIGNER)
         now = self._desk.clock.now()
         expires_at = now + lasting
         if held.order.not_after is not None:
@@ -101,13 +108,19 @@ class Carrier:
         return self._continue(held, venue, signer, action, learn)
 
     def _without_signer(
-        self, held: Held, venue: Venue, attempt: int, kind: ActionKind, learn: Learn | None
+        self,
+        held: Held,
+        venue: Venue,
+        attempt: int,
+        kind: ActionKind,
+        learn: Learn | None,
+        refused: Refused,
     ) -> Known:
         """No key can be opened: what was signed before is carried on all the same, and nothing new is begun."""
         with self._desk.database.transaction() as tx:
             action = actions_store.action(tx, held.order.order_id, attempt, kind)
         if action is None:
-            return Refused(RefusalKind.SIGNER, Reason.NO_SIGNER, "no signer of this account is active")
+            return refused
         return self._continue(held, venue, None, action, learn)
 
     def _prepare(
@@ -161,13 +174,19 @@ class Carrier:
     def _send(
         self, held: Held, venue: Venue, signer: LoadedSigner | None, action: Action, learn: Learn | None
     ) -> Known:
-        now = self._desk.clock.now()
         signed = action.signed
         if signed is None:
             assert signer is not None, "only what was never signed needs a key"
-            signed = venue.sign(
-                action.payload, nonce=action.nonce, expires_at=action.expires_at, signer=signer.key
-            )
+            try:
+                signed = venue.sign(
+                    action.payload, nonce=action.nonce, expires_at=action.expires_at, signer=signer.key
+                )
+            except SignerRefused as refused:
+                self._let_expire(held, action, "its key was refused before it was signed")
+                return _key_refused(refused)
+        now = self._desk.clock.now()
+        if is_expired(action, now):  # a key in KMS may take longer to answer than the request lives
+            return self._let_expire(held, action, "it expired while it was being signed")
         with self._desk.database.transaction() as tx:
             sent = actions_store.move_action(
                 tx,
@@ -185,6 +204,11 @@ class Carrier:
         if known.status is ActionStatus.SIGNED:
             return answer.outcome
         return recorded(known)
+
+
+def _key_refused(refused: SignerRefused) -> Refused:
+    """To whoever asked it is the same as a signer that the venue refuses: nothing was sent, and a person has to act."""
+    return Refused(RefusalKind.SIGNER, Reason.SIGNER_KEY_REFUSED, str(refused))
 
 
 _JUDGED = frozenset(

@@ -7,21 +7,32 @@ from outcry.notices.tell import tell
 from outcry.orders import approval_store
 from outcry.orders.carry import Held
 from outcry.runtime.database import Transaction
+from outcry.runtime.reasons import Reason
 from outcry.venues.port import Refused
 
 
 def page_signer(tx: Transaction, held: Held, refused: Refused, *, now: datetime) -> None:
-    """The venue does not accept the account's signer: stop its deployments and page a person."""
+    """The venue does not accept the account's signer, or KMS refuses its key: stop its deployments and page a person."""
     order = held.order
+    subject, what_to_do = (
+        (
+            f"KMS refuses the key of the signer of {order.account_id}",
+            f"{refused.text}. Let execute_orders use the key again, or create another signer (`outcry signer create`).",
+        )
+        if refused.reason is Reason.SIGNER_KEY_REFUSED
+        else (
+            f"The signer of {order.account_id} is not accepted by {order.venue}",
+            "Approve it again, or create another (`outcry signer create`).",
+        )
+    )
     approval_store.halt_deployments(tx, order.account_id, now=now)
     tell(
         tx,
         level=Level.PAGE,
         topic="signers",
-        subject=f"The signer of {order.account_id} is not accepted by {order.venue}",
+        subject=subject,
         text=(
-            f"{refused.reason.sentence} Approve it again, or create another (`outcry signer create`). Entries on this account are "
-            "stopped; stops that rest at the venue stay there."
+            f"{refused.reason.sentence} {what_to_do} Entries on this account are stopped; stops that rest at the venue stay there."
         ),
         dedupe_key=f"signer:{order.account_id}:{now:%Y-%m-%dT%H}",
         now=now,

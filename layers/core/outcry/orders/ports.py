@@ -29,7 +29,10 @@ class Signers(Protocol):
     """Opens signers. Only the function that executes orders can decrypt what is behind it."""
 
     def active(self, account: Account) -> LoadedSigner | None:
-        """The account's active signer, or None where it has none. Called outside of transactions."""
+        """The account's active signer, or None where it has none. Called outside of transactions: it may ask KMS.
+
+        Raises SignerRefused where KMS refuses its key until a person acts, InfrastructureError where KMS does not answer.
+        """
         ...
 
     def next_nonce(self, tx: Transaction, signer: LoadedSigner, *, now: datetime) -> int:

@@ -28,6 +28,10 @@ class DatabaseUnavailable(InfrastructureError):
     """No connection to Postgres, or it died in the middle of work."""
 
 
+class SignerRefused(InfrastructureError):
+    """KMS refuses a signer's key until a person acts: it is disabled, to be deleted, gone, or not allowed to us. Nothing was signed."""
+
+
 class SchemaMismatch(InfrastructureError):
     """The database's schema is older than this build needs, or marked as breaking for it."""
 

@@ -191,9 +191,11 @@ class Tick(_Queues):
 
 
 class Signers(Settings):
-    """signers."""
+    """signers. `execute_orders_role_arn` and `stack_name` are asked for where a key is made inside KMS."""
 
     signing_key_arn: Arn
+    execute_orders_role_arn: Arn | None = None
+    stack_name: str | None = None
 
 
 class Notify(Settings):

@@ -290,7 +290,10 @@ class DigestSigner(Protocol):
         ...
 
     def sign_digest(self, digest: bytes) -> Signature:
-        """Sign a 32-byte digest."""
+        """Sign a 32-byte digest: r, s in the lower half, and v. Two calls may give two signatures. It may ask KMS.
+
+        Raises SignerRefused where its key is refused until a person acts, InfrastructureError where there is no answer.
+        """
         ...
 
 
