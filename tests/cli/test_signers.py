@@ -1,8 +1,13 @@
 """`outcry signer …`: from a new address to a signer that signs, and to one that never does again."""
 
+from typing import Any
+
 import pytest
 
 from outcry import wiring
+from outcry.custody import deployed
+from outcry.custody.keyring import CreatedSigner
+from outcry.custody.modes import Custody
 from outcry.runtime.errors import BugError
 from tests.cli.conftest import Outcry
 from tests.orders.workshop import LIVE, MASTER, PAPER_ACCOUNT, Workshop
@@ -82,6 +87,11 @@ def test_no_signer_is_said_in_words(workshop: Workshop, outcry: Outcry) -> None:
         (("create", "nobody"), "account = 'nobody' cannot be used"),
         (("create", PAPER_ACCOUNT), "a paper account trades without a signer"),
         (("create", LIVE, "--slot", "3"), "slot = 3 cannot be used: use 1 or 2"),
+        (("create", LIVE, "--custody", "hsm"), "custody = 'hsm' cannot be used: use envelope or kms"),
+        (
+            ("create", LIVE, "--custody", "kms"),
+            "OUTCRY_EXECUTE_ORDERS_ROLE_ARN is not set: custody kms needs it",
+        ),
         (("show", "nobody"), "use one of: live-1, paper-1"),
         (("activate", "nobody"), "only a CREATED signer can be activated"),
         (("activate", "nobody", "--valid-until", "2020-01-01"), "name a day to come"),
@@ -127,3 +137,80 @@ def test_a_row_that_should_not_be_there_is_no_fault_of_the_input(
 
     assert answer.code == 1
     assert answer.sentence == "outcry: this should not happen: two signers are one"
+
+
+# ─── custody ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def stack(kms_key: str, environment: pytest.MonkeyPatch) -> None:
+    """What a key inside KMS needs to know of the stack."""
+    environment.setenv("OUTCRY_EXECUTE_ORDERS_ROLE_ARN", "arn:aws:iam::123456789012:role/execute-orders")
+    environment.setenv("OUTCRY_STACK_NAME", "desk")
+
+
+def test_how_a_key_is_kept_is_chosen_and_shown(workshop: Workshop, outcry: Outcry, stack: None) -> None:
+    outcry("signer", "create", LIVE)
+    said = outcry("signer", "create", LIVE, "--slot", "2", "--custody", "kms")
+
+    shown = outcry("signer", "show", "--json").json["signers"]
+    table = outcry("signer", "show").out
+    assert [each["custody"] for each in shown] == ["envelope", "kms"]
+    assert "custody kms" in said.out
+    assert "envelope" in table
+    assert "kms" in table
+
+
+def test_a_revoked_signer_of_kms_leaves_a_key_that_a_person_has_to_delete(
+    workshop: Workshop, outcry: Outcry, stack: None
+) -> None:
+    made = outcry("signer", "create", LIVE, "--custody", "kms", "--json").json
+
+    revoked = outcry("signer", "revoke", made["signer_id"], "--yes", "--json").json
+
+    assert (
+        f"schedule the deletion of its key in KMS, which costs money until it is gone: {made['key_arn']}"
+        in (revoked["next"])
+    )
+
+
+def test_a_revoked_signer_of_an_envelope_leaves_nothing_to_delete(
+    workshop: Workshop, outcry: Outcry, kms_key: str
+) -> None:
+    made = outcry("signer", "create", LIVE, "--json").json
+
+    revoked = outcry("signer", "revoke", made["signer_id"], "--yes", "--json").json
+
+    assert "deletion" not in revoked["next"]
+
+
+def test_the_function_of_a_stack_is_asked_where_it_is_named(
+    workshop: Workshop, outcry: Outcry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    def made(*arguments: Any) -> CreatedSigner:
+        asked.append(arguments)
+        return CreatedSigner(
+            *("live-1-signer-1", LIVE, "hyperliquid", "local", 2, 1, "0x" + "ab" * 20),
+            Custody.KMS,
+            "arn:aws:kms:us-east-1:123456789012:key/1",
+        )
+
+    monkeypatch.setattr(deployed, "create_signer", made)
+
+    answer = outcry("signer", "create", LIVE, "--slot", "2", "--custody", "kms", "--function", "desk-signers")
+
+    assert asked == [("desk-signers", LIVE, 2, Custody.KMS)]
+    assert f"The owner of {MASTER} approves 0x{'ab' * 20}" in answer.out
+
+
+def test_off_the_local_network_the_stack_s_function_has_to_be_named(
+    workshop: Workshop, outcry: Outcry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("outcry.cli.signers.network", lambda: "mainnet")
+
+    answer = outcry("signer", "create", LIVE)
+
+    assert answer.code == 2
+    assert "--function is not set: on mainnet name the function of the stack" in answer.sentence

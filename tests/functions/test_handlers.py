@@ -262,6 +262,51 @@ def test_f56_without_a_database_the_api_is_up_and_not_ready(cloud: Cloud) -> Non
     assert json.loads(ready.answer["body"])["missing"] == ["the database cannot be reached"]
 
 
+def test_a_signer_is_made_in_kms_where_that_is_asked_for(cloud: Cloud, database: Database) -> None:
+    add_account(database)
+    role = {
+        "OUTCRY_EXECUTE_ORDERS_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/execute-orders",
+        "OUTCRY_STACK_NAME": "desk",
+    }
+
+    made = cloud.invoke("signers", event("signers.kms"), **role)
+
+    assert made.error is None
+    described = boto3.client("kms").describe_key(KeyId=made.answer["key_arn"])["KeyMetadata"]
+    assert made.answer["custody"] == "kms"
+    assert described["KeySpec"] == "ECC_SECG_P256K1"
+
+
+@pytest.mark.parametrize(
+    ("custody", "changed", "says"),
+    [
+        ("kms", {"OUTCRY_EXECUTE_ORDERS_ROLE_ARN": ""}, "OUTCRY_EXECUTE_ORDERS_ROLE_ARN is not set"),
+        (
+            "kms",
+            {
+                "OUTCRY_EXECUTE_ORDERS_ROLE_ARN": "arn:aws:iam::000000000000:role/execute-orders",
+                "OUTCRY_STACK_NAME": "",
+            },
+            "OUTCRY_STACK_NAME is not set",
+        ),
+        ("hsm", {}, "custody = 'hsm' cannot be used: use envelope or kms"),
+        (None, {}, "use envelope or kms"),
+    ],
+)
+def test_a_custody_that_cannot_be_makes_no_signer(
+    cloud: Cloud, database: Database, custody: str | None, changed: dict[str, str], says: str
+) -> None:
+    add_account(database)
+
+    result = cloud.invoke("signers", {**event("signers.invoke"), "custody": custody}, **changed)
+
+    with database.transaction() as tx:
+        stored = tx.one("select count(*) as n from signers")
+    assert result.error is not None
+    assert says in result.error
+    assert stored == {"n": 0}
+
+
 def test_a_signer_needs_an_account_that_is_named(cloud: Cloud) -> None:
     result = cloud.invoke("signers", {"slot": 1})
 

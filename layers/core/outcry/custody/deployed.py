@@ -16,6 +16,7 @@ from outcry.runtime.errors import BugError, ConfigurationError, InfrastructureEr
 _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 60  # longer than the function may run
 _INPUT_FAULT = "ConfigurationError"
+_SERVER_FAULT = 500
 
 
 class DeploymentRefused(ConfigurationError):
@@ -52,13 +53,15 @@ def _invoke(function: str, payload: bytes, client: Any | None) -> tuple[Any, boo
         answer = (client or _client()).invoke(FunctionName=function, Payload=payload)
         return json.loads(answer["Payload"].read()), "FunctionError" in answer
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "unknown")
-        raise InfrastructureError(f"the function {function} cannot be invoked: {code}") from None
+        reason = str(error.response.get("Error", {}).get("Code", "unknown"))
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) < _SERVER_FAULT:
+            raise InfrastructureError(f"the function {function} cannot be invoked: {reason}") from None
     except (BotoCoreError, OSError, ValueError) as error:
-        raise InfrastructureError(
-            f"the function {function} did not answer ({type(error).__name__}): see with `outcry signer show`"
-            " whether it made a signer, before asking again"
-        ) from None
+        reason = type(error).__name__
+    raise InfrastructureError(
+        f"the function {function} did not answer ({reason}): see with `outcry signer show` whether it made a"
+        " signer, before asking again"
+    )
 
 
 def _fault(function: str, answer: Any) -> OutcryError:

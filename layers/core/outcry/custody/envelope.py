@@ -93,8 +93,9 @@ def open_key(kms: Kms, context: SealContext, sealed: SealedKey) -> SignerKey:
     Raises BugError where the envelope is not this signer's or was altered, SignerRefused where KMS refuses its key,
     InfrastructureError where KMS cannot be reached.
     """
-    data_key = kms.unwrap(context.signer, sealed.key_arn, context.as_mapping(), sealed.wrapped_key)
-    secret = _unsealed(data_key, context, sealed)
+    secret = _unsealed(
+        kms.unwrap(context.signer, sealed.key_arn, context.as_mapping(), sealed.wrapped_key), context, sealed
+    )
     if secret is None:
         raise BugError(f"the key of signer {context.signer} is not sealed for it, or was altered")
     if not is_private_key(secret):

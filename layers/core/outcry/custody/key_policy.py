@@ -10,7 +10,7 @@ import re
 
 from outcry.runtime.errors import ConfigurationError
 
-_ROLE = re.compile(r"arn:(?P<partition>aws[a-z-]*):iam::(?P<account>[0-9]{12}):role/[\w+=,.@/-]+")
+_ROLE = re.compile(r"arn:(?P<partition>aws[a-z-]*):iam::(?P<account>[0-9]{12}):role/[\w+=,.@/-]+", re.ASCII)
 _ADMINISTERS = (
     "CancelKeyDeletion",
     "DescribeKey",
