@@ -16,7 +16,7 @@ from uuid import uuid4
 from outcry.runtime import settings as models
 from outcry.runtime.clock import Clock, clock_from
 from outcry.runtime.database import Address, Database, Transaction
-from outcry.runtime.errors import BugError, ConfigurationError
+from outcry.runtime.errors import BugError
 from outcry.runtime.observability import logger, trace
 from outcry.runtime.queues import Doorbell, Message, SqsDoorbell, answer_batch, messages
 from outcry.runtime.secrets import SecretStore
@@ -344,37 +344,10 @@ def missing_for_work() -> list[str]:
 
 
 def create_signer(account_id: str, slot: int, custody: object = "envelope") -> "CreatedSigner":
-    """Make a signer; its address is what the account's owner approves at the venue.
+    """Make a signer, its key kept as `custody` says; its address is what the account's owner approves at the venue."""
+    from outcry.custody.making import make_signer
 
-    `custody` is `envelope` or `kms`. Raises ConfigurationError for any other, and for what the mode needs and is not set.
-    """
-    from outcry.custody import keyring
-    from outcry.custody.kms import Kms
-    from outcry.custody.kms_signer import KeyOwner
-    from outcry.custody.modes import Custody, custody_named
-
-    mode = custody_named(custody)
-    own = settings_of(models.Signers)
-    if mode is Custody.ENVELOPE:
-        return keyring.create_signer(
-            database(), _kms(), account_id, slot, key_arn=own.signing_key_arn, clock=clock()
-        )
-    owner = KeyOwner(
-        _needed_by_kms("EXECUTE_ORDERS_ROLE_ARN", own.execute_orders_role_arn),
-        _needed_by_kms("STACK_NAME", own.stack_name),
-    )
-    # a repeated CreateKey makes a second key
-    return keyring.create_kms_signer(
-        database(), Kms(attempts=1), account_id, slot, owner=owner, clock=clock()
-    )
-
-
-def _needed_by_kms(name: str, value: str | None) -> str:
-    if value is None:
-        raise ConfigurationError(
-            f"{models.PREFIX}{name}", None, "custody kms needs it: the function of a deployed stack has it"
-        )
-    return value
+    return make_signer(database, settings_of(models.Signers), account_id, slot, custody, clock=clock())
 
 
 def migrate() -> list[str]:
