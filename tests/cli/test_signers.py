@@ -146,6 +146,7 @@ def test_a_row_that_should_not_be_there_is_no_fault_of_the_input(
 def stack(kms_key: str, environment: pytest.MonkeyPatch) -> None:
     """What a key inside KMS needs to know of the stack."""
     environment.setenv("OUTCRY_EXECUTE_ORDERS_ROLE_ARN", "arn:aws:iam::123456789012:role/execute-orders")
+    environment.setenv("OUTCRY_SIGNERS_ROLE_ARN", "arn:aws:iam::123456789012:role/signers")
     environment.setenv("OUTCRY_STACK_NAME", "desk")
 
 

@@ -9,12 +9,13 @@ from outcry.custody.key_policy import signing_policy
 from outcry.runtime.errors import ConfigurationError
 
 EXECUTE_ORDERS = "arn:aws:iam::123456789012:role/desk-ExecuteOrdersRole-1ABC"
+SIGNERS = "arn:aws:iam::123456789012:role/desk-SignersRole-2DEF"
 ACCOUNT = "arn:aws:iam::123456789012:root"
 SIGN = {"kms:MessageType": "DIGEST", "kms:SigningAlgorithm": "ECDSA_SHA_256"}
 
 
 def statements() -> dict[str, dict[str, Any]]:
-    document = json.loads(signing_policy(EXECUTE_ORDERS))
+    document = json.loads(signing_policy(EXECUTE_ORDERS, SIGNERS))
     return {each["Sid"]: each for each in document["Statement"]}
 
 
@@ -31,11 +32,26 @@ def test_execute_orders_alone_may_sign_and_digests_alone() -> None:
 
 
 def test_everybody_else_is_denied_whatever_they_are_allowed_elsewhere() -> None:
-    (denial,) = [each for each in statements().values() if each["Effect"] == "Deny"]
+    denial = statements()["NobodyElseSigns"]
 
-    assert denial["Principal"] == "*"
+    assert denial["Effect"] == "Deny"
+    assert denial["Principal"] == {"AWS": "*"}
     assert denial["Action"] == "kms:Sign"
     assert denial["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": EXECUTE_ORDERS}}
+
+
+def test_nobody_hands_the_use_of_the_key_on() -> None:
+    denial = statements()["NobodyLetsOthersUseIt"]
+
+    assert (denial["Effect"], denial["Principal"]) == ("Deny", {"AWS": "*"})
+    assert denial["Action"] == "kms:CreateGrant"
+    assert "Condition" not in denial
+
+
+def test_the_function_that_makes_a_key_may_read_its_address_and_do_nothing_else() -> None:
+    named = [each for each in statements().values() if each["Principal"] == {"AWS": SIGNERS}]
+
+    assert [(each["Effect"], each["Action"]) for each in named] == [("Allow", "kms:GetPublicKey")]
 
 
 def test_the_account_can_never_be_locked_out_and_never_uses_the_key() -> None:
@@ -58,7 +74,9 @@ def test_the_account_administers_it_as_it_does_the_key_of_the_template(repositor
 
 
 def test_the_partition_of_the_role_is_the_account_s() -> None:
-    document = json.loads(signing_policy("arn:aws-us-gov:iam::123456789012:role/path/of/role"))
+    elsewhere = "arn:aws-us-gov:iam::123456789012:role/path/of/role"
+
+    document = json.loads(signing_policy(elsewhere, elsewhere))
 
     assert document["Statement"][0]["Principal"] == {"AWS": "arn:aws-us-gov:iam::123456789012:root"}
 
@@ -79,4 +97,6 @@ def test_the_partition_of_the_role_is_the_account_s() -> None:
 )
 def test_what_is_no_role_makes_no_policy(arn: str) -> None:
     with pytest.raises(ConfigurationError, match="OUTCRY_EXECUTE_ORDERS_ROLE_ARN"):
-        signing_policy(arn)
+        signing_policy(arn, SIGNERS)
+    with pytest.raises(ConfigurationError, match="OUTCRY_SIGNERS_ROLE_ARN"):
+        signing_policy(EXECUTE_ORDERS, arn)

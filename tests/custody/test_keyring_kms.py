@@ -30,7 +30,11 @@ from outcry.runtime.database import Database
 from outcry.runtime.errors import BugError, ConfigurationError, InfrastructureError
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
-OWNER = KeyOwner("arn:aws:iam::123456789012:role/desk-ExecuteOrdersRole", "desk")
+OWNER = KeyOwner(
+    "arn:aws:iam::123456789012:role/desk-ExecuteOrdersRole",
+    "arn:aws:iam::123456789012:role/desk-SignersRole",
+    "desk",
+)
 DIGEST = b"\x5a" * 32
 Make = Callable[..., CreatedSigner]
 

@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -21,7 +22,11 @@ from outcry.custody.signature import address_from_der
 from outcry.runtime.errors import BugError, ConfigurationError, InfrastructureError, SignerRefused
 from outcry.venues.port import DigestSigner
 
-OWNER = KeyOwner(f"arn:aws:iam::{ACCOUNT}:role/desk-ExecuteOrdersRole", "desk")
+OWNER = KeyOwner(
+    f"arn:aws:iam::{ACCOUNT}:role/desk-ExecuteOrdersRole",
+    f"arn:aws:iam::{ACCOUNT}:role/desk-SignersRole",
+    "desk",
+)
 SIGNER = "alice-signer-1"
 DIGEST = b"\x5a" * 32
 HALF = int("FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141", 16) // 2
@@ -97,7 +102,7 @@ def test_a_key_is_made_with_its_policy_and_not_given_one_later(
     key = new_key(client)
 
     made = client.get_key_policy(KeyId=key.key_arn, PolicyName="default")["Policy"]
-    assert made == signing_policy(OWNER.execute_orders_role_arn)
+    assert made == signing_policy(OWNER.execute_orders_role_arn, OWNER.signers_role_arn)
     assert "PutKeyPolicy" not in [call for call, _ in asked]
 
 
@@ -109,8 +114,10 @@ def test_f27_the_address_is_the_one_of_the_key_in_lower_case(client: Any) -> Non
 
 
 def test_a_role_that_is_none_makes_no_key(client: Any, asked: list[tuple[str, dict[str, Any]]]) -> None:
+    nobody = replace(OWNER, execute_orders_role_arn="somebody")
+
     with pytest.raises(ConfigurationError, match="OUTCRY_EXECUTE_ORDERS_ROLE_ARN"):
-        create(Kms(client), SIGNER, KeyOwner("somebody", "desk"), pause=never)
+        create(Kms(client), SIGNER, nobody, pause=never)
 
     assert asked == []
 

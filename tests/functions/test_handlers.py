@@ -262,14 +262,17 @@ def test_f56_without_a_database_the_api_is_up_and_not_ready(cloud: Cloud) -> Non
     assert json.loads(ready.answer["body"])["missing"] == ["the database cannot be reached"]
 
 
+STACK = {
+    "OUTCRY_EXECUTE_ORDERS_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/execute-orders",
+    "OUTCRY_SIGNERS_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/signers",
+    "OUTCRY_STACK_NAME": "desk",
+}
+
+
 def test_a_signer_is_made_in_kms_where_that_is_asked_for(cloud: Cloud, database: Database) -> None:
     add_account(database)
-    role = {
-        "OUTCRY_EXECUTE_ORDERS_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/execute-orders",
-        "OUTCRY_STACK_NAME": "desk",
-    }
 
-    made = cloud.invoke("signers", event("signers.kms"), **role)
+    made = cloud.invoke("signers", event("signers.kms"), **STACK)
 
     assert made.error is None
     described = boto3.client("kms").describe_key(KeyId=made.answer["key_arn"])["KeyMetadata"]
@@ -277,33 +280,28 @@ def test_a_signer_is_made_in_kms_where_that_is_asked_for(cloud: Cloud, database:
     assert described["KeySpec"] == "ECC_SECG_P256K1"
 
 
-@pytest.mark.parametrize(
-    ("custody", "changed", "says"),
-    [
-        ("kms", {"OUTCRY_EXECUTE_ORDERS_ROLE_ARN": ""}, "OUTCRY_EXECUTE_ORDERS_ROLE_ARN is not set"),
-        (
-            "kms",
-            {
-                "OUTCRY_EXECUTE_ORDERS_ROLE_ARN": "arn:aws:iam::000000000000:role/execute-orders",
-                "OUTCRY_STACK_NAME": "",
-            },
-            "OUTCRY_STACK_NAME is not set",
-        ),
-        ("hsm", {}, "custody = 'hsm' cannot be used: use envelope or kms"),
-        (None, {}, "use envelope or kms"),
-    ],
-)
-def test_a_custody_that_cannot_be_makes_no_signer(
-    cloud: Cloud, database: Database, custody: str | None, changed: dict[str, str], says: str
+@pytest.mark.parametrize("missing", sorted(STACK))
+def test_what_a_key_in_kms_needs_of_the_stack_is_named_where_it_is_missing(
+    cloud: Cloud, database: Database, missing: str
 ) -> None:
     add_account(database)
 
-    result = cloud.invoke("signers", {**event("signers.invoke"), "custody": custody}, **changed)
+    result = cloud.invoke("signers", event("signers.kms"), **{**STACK, missing: ""})
+
+    assert result.error is not None
+    assert f"{missing} is not set: custody kms needs it" in result.error
+
+
+@pytest.mark.parametrize("custody", ["hsm", "", None, 1])
+def test_a_custody_that_is_none_makes_no_signer(cloud: Cloud, database: Database, custody: object) -> None:
+    add_account(database)
+
+    result = cloud.invoke("signers", {**event("signers.invoke"), "custody": custody}, **STACK)
 
     with database.transaction() as tx:
         stored = tx.one("select count(*) as n from signers")
     assert result.error is not None
-    assert says in result.error
+    assert f"custody = {custody!r} cannot be used" in result.error or "custody is not set" in result.error
     assert stored == {"n": 0}
 
 

@@ -33,7 +33,11 @@ from outcry.runtime.errors import BugError, InfrastructureError
 from outcry.runtime.reasons import Reason
 from tests.orders.workshop import LIVE, MASTER, Workshop
 
-OWNER = KeyOwner(f"arn:aws:iam::{ACCOUNT}:role/desk-ExecuteOrdersRole", "desk")
+OWNER = KeyOwner(
+    f"arn:aws:iam::{ACCOUNT}:role/desk-ExecuteOrdersRole",
+    f"arn:aws:iam::{ACCOUNT}:role/desk-SignersRole",
+    "desk",
+)
 PLACES = {"type": "order"}
 
 

@@ -30,19 +30,13 @@ _ADMINISTERS = (
 )
 
 
-def signing_policy(execute_orders_role_arn: str) -> str:
+def signing_policy(execute_orders_role_arn: str, signers_role_arn: str) -> str:
     """The key policy, as compact JSON. Raises ConfigurationError for what is no ARN of a role.
 
-    GetPublicKey is among what the account's own policies may allow: the function that makes signers needs it, and a public
-    key is no secret.
+    Both roles are named in it, so that nothing depends on how soon IAM sees the tags of a new key.
     """
-    role = _ROLE.fullmatch(execute_orders_role_arn)
-    if role is None:
-        raise ConfigurationError(
-            "OUTCRY_EXECUTE_ORDERS_ROLE_ARN",
-            execute_orders_role_arn,
-            "name the role of execute_orders: arn:aws:iam::<account>:role/<name>",
-        )
+    role = _role("OUTCRY_EXECUTE_ORDERS_ROLE_ARN", execute_orders_role_arn)
+    _role("OUTCRY_SIGNERS_ROLE_ARN", signers_role_arn)
     account = f"arn:{role['partition']}:iam::{role['account']}:root"
     return json.dumps(
         {
@@ -66,14 +60,35 @@ def signing_policy(execute_orders_role_arn: str) -> str:
                     },
                 },
                 {
+                    "Sid": "SignersReadsTheAddress",
+                    "Effect": "Allow",
+                    "Principal": {"AWS": signers_role_arn},
+                    "Action": "kms:GetPublicKey",
+                    "Resource": "*",
+                },
+                {
                     "Sid": "NobodyElseSigns",
                     "Effect": "Deny",
-                    "Principal": "*",
+                    "Principal": {"AWS": "*"},
                     "Action": "kms:Sign",
                     "Resource": "*",
                     "Condition": {"ArnNotEquals": {"aws:PrincipalArn": execute_orders_role_arn}},
+                },
+                {
+                    "Sid": "NobodyLetsOthersUseIt",
+                    "Effect": "Deny",
+                    "Principal": {"AWS": "*"},
+                    "Action": "kms:CreateGrant",
+                    "Resource": "*",
                 },
             ],
         },
         separators=(",", ":"),
     )
+
+
+def _role(setting: str, arn: str) -> re.Match[str]:
+    role = _ROLE.fullmatch(arn)
+    if role is None:
+        raise ConfigurationError(setting, arn, "name a role: arn:aws:iam::<account>:role/<name>")
+    return role

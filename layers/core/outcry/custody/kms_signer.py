@@ -36,9 +36,10 @@ class KmsKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyOwner:
-    """Who may use a new key, and how it is marked for people who look at the account's keys."""
+    """Who may sign with a new key, who may read its address, and how it is marked for people who look at the account's keys."""
 
     execute_orders_role_arn: str
+    signers_role_arn: str
     stack_name: str
 
 
@@ -81,7 +82,7 @@ def create(kms: Kms, signer_id: str, owner: KeyOwner, pause: Callable[[float], N
     Raises ConfigurationError for a role that is none; InfrastructureError where KMS refuses or does not answer: it says whether a
     key was made, and which.
     """
-    policy = signing_policy(owner.execute_orders_role_arn)
+    policy = signing_policy(owner.execute_orders_role_arn, owner.signers_role_arn)
     tags = {"app": "outcry", "purpose": "signer", "signer": signer_id, "stack": owner.stack_name}
     try:
         key_arn = kms.new_signing_key(signer_id, policy, tags)

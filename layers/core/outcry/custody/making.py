@@ -36,6 +36,7 @@ def make_signer(
         )
     owner = KeyOwner(
         _needed("EXECUTE_ORDERS_ROLE_ARN", own.execute_orders_role_arn),
+        _needed("SIGNERS_ROLE_ARN", own.signers_role_arn),
         _needed("STACK_NAME", own.stack_name),
     )
     # one attempt: a repeated CreateKey makes a second key

@@ -191,10 +191,11 @@ class Tick(_Queues):
 
 
 class Signers(Settings):
-    """signers. `execute_orders_role_arn` and `stack_name` are asked for where a key is made inside KMS."""
+    """signers. The two roles and the stack's name are asked for where a key is made inside KMS."""
 
     signing_key_arn: Arn
     execute_orders_role_arn: Arn | None = None
+    signers_role_arn: Arn | None = None
     stack_name: str | None = None
 
 
