@@ -9,7 +9,7 @@ ARCHITECTURE ?= x86_64
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-local setup-build setup-check setup-stack demo test check bench build audit lock clean outcry
+.PHONY: help setup setup-local setup-test setup-build setup-check setup-stack demo test check bench build runtime audit lock clean outcry
 
 help:  ## this list
 	@echo "Outcry. First commands on a clean clone: make demo, make test."
@@ -21,11 +21,14 @@ setup:
 setup-local:
 	@tools/setup.sh project ministack
 
+setup-test:
+	@tools/setup.sh project ministack runtime
+
 setup-check:
 	@tools/setup.sh project checkov
 
 setup-build:
-	@tools/setup.sh project sam build runtime
+	@tools/setup.sh project sam build
 
 setup-stack:
 	@tools/setup.sh project ministack sam build runtime
@@ -33,7 +36,7 @@ setup-stack:
 demo: setup-local  ## a desk at work on this machine, for at most 90 s after set-up; ARGS="--help" lists what it takes
 	@$(PY) -m local demo $(ARGS)
 
-test: setup-local  ## every test, and how much of the code they reach; ARGS="tests/orders -k stop" for a part of them
+test: setup-test  ## every test, and how much of the code they reach; ARGS="tests/orders -k stop" for a part of them
 	@$(PY) tools/run_tests.py $(ARGS)
 
 check: setup-check  ## format, lint, types, imports between rooms, the template, and the rules of the architecture
@@ -47,6 +50,10 @@ outcry: setup  ## the operator's command line; ARGS="status"
 
 build: setup-build  ## what is deployed, in .aws-sam/build, and its sizes; ARCHITECTURE=arm64 for the other processor
 	@PYTHONPATH="$(CURDIR)" $(PY) tools/build.py --architecture $(ARCHITECTURE) $(ARGS)
+
+runtime: setup-stack  ## build, then each built function under Lambda's own client: imports, events, time to start, memory
+	@PYTHONPATH="$(CURDIR)" $(PY) tools/build.py --architecture machine
+	@OUTCRY_BUILD_MUST_BE_HERE=1 $(PY) -m pytest -q tests/runtime_tier $(ARGS)
 
 audit:  ## whether a locked package has a known vulnerability; needs the network
 	@tools/setup.sh project audit

@@ -1,6 +1,6 @@
 """Builds what is deployed, for `make build`: `sam build` of template.yaml into .aws-sam/build, and the sizes of what came out.
 
-    build.py [--architecture x86_64|arm64] [--verbose]
+    build.py [--architecture x86_64|arm64|machine] [--verbose]
 
 Promises: the same sources and locks give the same bytes; nothing of the project's own environments gets into a build, because the
 only Python on its PATH is one that has nothing but pip; a function that would not fit into Lambda, with a margin, fails here and is
@@ -67,13 +67,14 @@ def sam_build(architecture: str, *, verbose: bool) -> bool:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="make build")
-    parser.add_argument("--architecture", choices=ARCHITECTURES, default="x86_64")
+    parser.add_argument("--architecture", choices=[*ARCHITECTURES, "machine"], default="x86_64")
     parser.add_argument("--verbose", action="store_true", help="show what `sam build` says")
     given = parser.parse_args(arguments)
+    architecture = machine() if given.architecture == "machine" else str(given.architecture)
     started = time.monotonic()
-    sources = stamp(ROOT, given.architecture)  # before: what changes while it builds is not in it for sure
+    sources = stamp(ROOT, architecture)  # before: what changes while it builds is not in it for sure
     STAMP.unlink(missing_ok=True)
-    if not sam_build(given.architecture, verbose=given.verbose):
+    if not sam_build(architecture, verbose=given.verbose):
         print("build: FAILED: `sam build` did not build template.yaml", file=sys.stderr)
         return 1
     took_s = time.monotonic() - started
@@ -84,13 +85,9 @@ def main(arguments: list[str]) -> int:
     too_large = measured.too_large()
     for sentence in too_large:
         print(f"build: FAILED: {sentence}", file=sys.stderr)
-    print(
-        f"build: {'FAILED' if too_large else 'passed'}, {given.architecture}, `sam build` took {took_s:.1f} s"
-    )
-    if given.architecture != "x86_64":
-        print(
-            f"build: deploy it with Architecture={given.architecture}: on another processor no function starts"
-        )
+    print(f"build: {'FAILED' if too_large else 'passed'}, {architecture}, `sam build` took {took_s:.1f} s")
+    if architecture != "x86_64":
+        print(f"build: deploy it with Architecture={architecture}: on another processor no function starts")
     return 1 if too_large else 0
 
 

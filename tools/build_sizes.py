@@ -14,7 +14,7 @@ from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
-from local.dispatcher.cloudformation import load
+from local.built import built
 
 MB = 1024 * 1024
 LAMBDA_MB = 250  # of a function and its layers, unzipped; Lambda's limit
@@ -35,39 +35,6 @@ class Size:
             self.unzipped_bytes + other.unzipped_bytes,
             self.zipped_bytes + other.zipped_bytes,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """One function: its folder's name in the checkout, its own folder in the build, and those of its layers, by layer."""
-
-    name: str
-    folder: Path
-    layers: Mapping[str, Path]
-
-
-def built(build: Path) -> list[Built]:
-    """The functions of a build, by name, as its template puts them together."""
-    resources: dict[str, dict[str, Any]] = load(build / "template.yaml")["Resources"]
-    properties = {name: body.get("Properties", {}) for name, body in resources.items()}
-    found = [
-        Built(
-            name=_snake(name.removesuffix("Function")),
-            folder=build / str(properties[name]["CodeUri"]),
-            layers={
-                layer["Ref"]: build / str(properties[layer["Ref"]]["ContentUri"])
-                for layer in properties[name].get("Layers", [])
-            },
-        )
-        for name, body in resources.items()
-        if body["Type"] == "AWS::Serverless::Function"
-    ]
-    return sorted(found, key=lambda function: function.name)
-
-
-def _snake(name: str) -> str:
-    """A logical id's name as our folders have it: IngestPosts, ingest_posts."""
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
 
 
 class _Counter(RawIOBase):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from local.built import built
 from tools import build, build_stamp
-from tools.build_sizes import MB, Size, Sizes, built, measure, sizes
+from tools.build_sizes import MB, Size, Sizes, measure, sizes
 
 TEMPLATE = """
 Resources:

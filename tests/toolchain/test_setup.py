@@ -110,7 +110,7 @@ def finished(process: "subprocess.Popen[str]") -> tuple[int, str]:
     return process.returncode, said
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "check", "bench", "build", "audit"])
+@pytest.mark.parametrize("target", ["demo", "test", "check", "bench", "build", "runtime", "audit"])
 def test_without_python_3_13_every_target_says_within_five_seconds_how_to_get_it(
     run: Run, target: str
 ) -> None:
@@ -232,9 +232,10 @@ def test_what_is_installed_is_checked_against_its_hashes_and_never_built(checkou
     ("target", "environments"),
     [
         ("outcry", "project"),
-        ("test", "project ministack"),
+        ("test", "project ministack runtime"),
         ("check", "project checkov"),
-        ("build", "project sam build runtime"),
+        ("build", "project sam build"),
+        ("runtime", "project ministack sam build runtime"),
         ("audit", "project audit"),
         ("setup-stack", "project ministack sam build runtime"),
     ],
@@ -373,4 +374,16 @@ def test_help_is_the_default_and_lists_every_target_that_a_person_types(run: Run
 
     listed = {line.split()[1] for line in said.stdout.splitlines() if line.startswith("  make ")}
     assert said.returncode == 0
-    assert {"help", "demo", "test", "check", "bench", "build", "audit", "lock", "clean", "outcry"} <= listed
+    assert {
+        "help",
+        "demo",
+        "test",
+        "check",
+        "bench",
+        "build",
+        "runtime",
+        "audit",
+        "lock",
+        "clean",
+        "outcry",
+    } <= listed
