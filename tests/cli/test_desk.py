@@ -151,3 +151,46 @@ def test_an_author_that_nobody_follows_any_more_is_said_to_be_removed(
         ("runner → @other", "removed"),
         ("other", "active → inactive"),
     }
+
+
+# ─── export ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_is_exported_is_good_and_changes_nothing_when_it_is_applied(
+    outcry: Outcry, desk_file: Path, tmp_path: Path
+) -> None:
+    outcry("desk", "apply", desk_file)
+    exported = tmp_path / "exported.yaml"
+
+    said = outcry("desk", "export", exported)
+
+    assert (said.code, "1 author, 1 agent, 2 accounts, 2 deployments" in said.out) == (0, True)
+    assert outcry("desk", "check", exported).code == 0
+    assert outcry("desk", "apply", exported, "--json").json["changes"] == []
+
+
+def test_without_a_file_the_desk_goes_to_stdout_alone(
+    outcry: Outcry, desk_file: Path, tmp_path: Path
+) -> None:
+    outcry("desk", "apply", desk_file)
+
+    piped = tmp_path / "piped.yaml"
+    piped.write_text(outcry("desk", "export").out)
+
+    assert outcry("desk", "apply", piped, "--json").json["changes"] == []
+
+
+def test_a_file_that_is_there_is_never_written_over(outcry: Outcry, desk_file: Path) -> None:
+    outcry("desk", "apply", desk_file)
+    before = desk_file.read_text()
+
+    answer = outcry("desk", "export", desk_file)
+
+    assert (answer.code, desk_file.read_text()) == (2, before)
+    assert "it exists already" in answer.sentence
+
+
+def test_a_desk_that_was_never_applied_cannot_be_exported(outcry: Outcry) -> None:
+    answer = outcry("desk", "export")
+
+    assert (answer.code, "apply a desk file first" in answer.sentence) == (2, True)

@@ -60,6 +60,29 @@ def read_text(text: str, source: str) -> DeskText:
     return found
 
 
+class Plain(str):
+    """Text that is written without quotes, because the reader takes it as text all the same: numbers, fractions, durations."""
+
+    __slots__ = ()
+
+
+def write_text(content: Any) -> str:
+    """Write data as YAML that `read_text` reads back; keys keep their order."""
+    import yaml
+
+    class Writer(yaml.SafeDumper):
+        """The library's own, with our one type more."""
+
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    def plain(writer: Any, text: Plain) -> Any:
+        return writer.represent_scalar(writer.resolve(yaml.ScalarNode, str(text), (True, False)), str(text))
+
+    Writer.add_representer(Plain, plain)
+    return str(yaml.dump(content, Dumper=Writer, sort_keys=False, allow_unicode=True, width=120))
+
+
 def _plain(node: Any, path: Path, found: DeskText) -> Any:
     line = node.start_mark.line + 1
     found.nodes += 1

@@ -7,7 +7,7 @@ transaction, and a second application of the same file changes nothing.
 from collections.abc import Sequence
 
 from outcry.agents import store
-from outcry.agents.model import Account, Agent, Deployment
+from outcry.agents.model import Account, Agent, Deployment, Desk
 from outcry.agents.store import apply_desk
 from outcry.runtime.database import Transaction
 
@@ -20,6 +20,7 @@ __all__ = [
     "agents_following",
     "apply_desk",
     "deployment",
+    "desk_in_force",
     "usernames",
     "weights",
 ]
@@ -71,6 +72,24 @@ def weights(
     for follow in store.weights(tx, agent_ids, author_ids):
         found[follow.agent_id][follow.author_id] = follow.weight
     return found
+
+
+def desk_in_force(tx: Transaction, source: str) -> Desk:
+    """The desk as it stands: what a file would say that changes nothing when it is applied.
+
+    What left the last file is not in it: inactive authors, agents that follow nobody any more, and their deployments.
+    Accounts stay for good and are all in it.
+    """
+    agents = store.agents_with_follows(tx)
+    names = {each.agent_id for each in agents}
+    return Desk(
+        source=source,
+        authors=tuple(store.active_authors(tx)),
+        agents=tuple(agents),
+        follows=tuple(store.follows(tx)),
+        accounts=tuple(store.accounts(tx)),
+        deployments=tuple(each for each in store.deployments(tx) if each.agent.agent_id in names),
+    )
 
 
 def usernames(tx: Transaction, author_ids: Sequence[int]) -> dict[int, str]:

@@ -253,6 +253,33 @@ def deployment_by_id(tx: Transaction, deployment_id: str) -> Deployment | None:
     return None if row is None else _deployment(row)
 
 
+def deployments(tx: Transaction) -> list[Deployment]:
+    """Every deployment, by id, in whatever state."""
+    return [_deployment(row) for row in tx.all(f"{_DEPLOYMENTS} order by d.deployment_id")]
+
+
+def active_authors(tx: Transaction) -> list[Author]:
+    """The authors of the last file, by handle."""
+    rows = tx.all(
+        "select author_id, username from authors where is_active order by lower(username), author_id"
+    )
+    return [Author(row["author_id"], row["username"]) for row in rows]
+
+
+def agents_with_follows(tx: Transaction) -> list[Agent]:
+    """The agents of the last file, by id: who left it follows nobody any more."""
+    rows = tx.all(
+        f"{_AGENTS} where exists (select from follows f where f.agent_id = g.agent_id) order by g.agent_id"
+    )
+    return [_agent(row) for row in rows]
+
+
+def follows(tx: Transaction) -> list[Follow]:
+    """Who follows whom, heaviest first."""
+    rows = tx.all("select agent_id, author_id, weight from follows order by agent_id, weight desc, author_id")
+    return [Follow(row["agent_id"], row["author_id"], row["weight"]) for row in rows]
+
+
 def accounts(tx: Transaction) -> list[Account]:
     """Every account, by id."""
     return [_account(row) for row in tx.all(f"{_ACCOUNTS} order by a.account_id")]

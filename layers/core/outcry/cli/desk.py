@@ -1,7 +1,8 @@
-"""`outcry desk check` and `outcry desk apply`: the desk file, read with all its faults, and put into effect.
+"""`outcry desk check`, `apply` and `export`: the desk file, read with all its faults, put into effect, and written back.
 
 Promises: a file with one fault changes nothing; an account of another network than this installation's is a fault; what an
-application changed is listed part by part, and a second one says that it changed nothing.
+application changed is listed part by part, and a second one says that it changed nothing. What is exported changes nothing when
+it is applied where it came from.
 """
 
 from collections.abc import Sequence
@@ -13,8 +14,10 @@ import typer
 from outcry.agents import roster
 from outcry.agents.desk import Desk, DeskError, parse_desk
 from outcry.agents.desk_problem import DeskProblem
+from outcry.agents.desk_text import write_text
+from outcry.agents.desk_write import desk_content
 from outcry.cli import render, store
-from outcry.cli.edge import AsJson, changing, network, sentences
+from outcry.cli.edge import AsJson, changing, network, reading, sentences
 from outcry.controls import gate
 from outcry.runtime.database import Row
 from outcry.runtime.errors import ConfigurationError
@@ -65,6 +68,39 @@ def apply_file(file: File, as_json: AsJson = False) -> None:
         rows = [(change["kind"], change["id"], change["change"]) for change in changes]
         render.table("Changes", ("part", "name", "change"), rows)
     render.say(follows)
+
+
+@app.command()
+def export(
+    file: Annotated[Path | None, typer.Argument(help="Where to write it; to stdout without.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the desk that is in force as a desk file."""
+    with reading() as (tx, now):
+        desk = roster.desk_in_force(tx, "the desk in force")
+        if not (desk.authors and desk.agents and desk.accounts and desk.deployments):
+            raise ConfigurationError("desk", None, "there is none in force: apply a desk file first")
+        content = desk_content(desk)
+        text = f"# The desk in force on {network()} at {now:%Y-%m-%d %H:%M} UTC.\n{write_text(content)}"
+        if file is not None:
+            _write(file, text)
+    if as_json:
+        render.print_json({"file": None if file is None else str(file), **_counts(desk), "desk": content})
+    elif file is None:
+        render.say(text.removesuffix("\n"))
+    else:
+        render.say(f"{file} has the desk that is in force: {_contents(desk)}.")
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a new file; one that is there may be a person's only copy of what they meant."""
+    try:
+        with file.open("x", encoding="utf-8") as new:
+            new.write(text)
+    except FileExistsError:
+        raise ConfigurationError("FILE", str(file), "it exists already: name another, or remove it") from None
+    except OSError as error:
+        raise ConfigurationError("FILE", str(file), f"it cannot be written: {error.strerror}") from error
 
 
 def _read(file: Path) -> Desk:
