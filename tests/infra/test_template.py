@@ -1,6 +1,6 @@
 """What the template must hold whatever is changed in it: bounds, queues, permissions, names."""
 
-import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +8,12 @@ import pytest
 
 from local.dispatcher.blueprint import Blueprint, FunctionSpec, QueueSpec
 from local.dispatcher.cloudformation import Resolver, load
+from local.permissions.table import ALLOWED
 from outcry.runtime import migrations, settings
 from outcry.runtime.queues import Queue
 
-MOST_CONNECTIONS = 100  # of the smallest database that is supported
 EXITS = "ExitsQueue"
 TICKS = "TicksHyperliquidQueue"
-FOURTEEN_DAYS_S = 1_209_600
 
 # By function: trigger, batch size and largest concurrency; and which managed thing it may use.
 TRIGGERS: dict[str, dict[str, tuple[int, int]]] = {
@@ -99,11 +98,6 @@ def logical(name: str) -> str:
     return "".join(part.title() for part in name.split("_")) + "Function"
 
 
-def most_at_once(function: FunctionSpec) -> int:
-    """Of the sources where there are any; HTTP is throttled to 4 a second, and the others run one at a time."""
-    return sum(source.max_concurrency for source in function.sources) or (4 if function.name == "api" else 1)
-
-
 # ─── triggers and bounds ───
 
 
@@ -131,27 +125,6 @@ def test_what_runs_by_the_clock_runs_every_minute_and_is_never_retried(
         assert event["Properties"]["RetryPolicy"]["MaximumRetryAttempts"] == 0
 
 
-def test_connections_fit_the_database_even_while_one_version_replaces_another(
-    functions: dict[str, FunctionSpec],
-) -> None:
-    most = sum(most_at_once(function) for function in functions.values())
-
-    assert 2 * most <= 0.8 * MOST_CONNECTIONS
-
-
-def test_reserved_concurrency_is_off_by_default_and_fits_the_sources(
-    template: dict[str, Any], functions: dict[str, FunctionSpec]
-) -> None:
-    assert template["Parameters"]["ReserveConcurrency"]["Default"] == "no"
-    for name, function in functions.items():
-        reserved = resource(template, logical(name)).get("ReservedConcurrentExecutions")
-        if reserved is not None:
-            condition, most, otherwise = reserved["Fn::If"]
-            assert condition == "ReservesConcurrency"
-            assert most == most_at_once(function)
-            assert otherwise == {"Ref": "AWS::NoValue"}
-
-
 # ─── queues ───
 
 
@@ -159,28 +132,6 @@ def test_every_queue_of_the_pipeline_is_there(queues: dict[str, QueueSpec]) -> N
     names = {queue.name.removeprefix("outcry-") for queue in queues.values()}
 
     assert {queue.value for queue in Queue} <= names
-
-
-def test_visibility_is_six_times_the_limit_and_for_exits_fifteen_seconds_more(
-    queues: dict[str, QueueSpec], functions: dict[str, FunctionSpec]
-) -> None:
-    for function in functions.values():
-        for source in function.sources:
-            expected = function.timeout_s + 15 if source.queue == EXITS else 6 * function.timeout_s
-            assert queues[source.queue].visibility_s == expected, source.queue
-
-
-def test_every_queue_but_the_ticks_has_a_dead_letter_queue_of_its_own(
-    queues: dict[str, QueueSpec], functions: dict[str, FunctionSpec]
-) -> None:
-    fed = {source.queue for function in functions.values() for source in function.sources}
-    dead = [queues[name].dead_letters for name in fed if name != TICKS]
-
-    assert None not in dead
-    assert len(set(dead)) == len(dead)
-    assert {queues[str(name)].attributes["MessageRetentionPeriod"] for name in dead} == {str(FOURTEEN_DAYS_S)}
-    assert queues[TICKS].dead_letters is None
-    assert queues[TICKS].attributes["MessageRetentionPeriod"] == "60"
 
 
 def test_the_functions_know_which_delivery_is_the_last(
@@ -195,13 +146,6 @@ def test_the_functions_know_which_delivery_is_the_last(
 
 
 # ─── configuration ───
-
-
-def test_f56_the_network_has_no_default(template: dict[str, Any]) -> None:
-    network = template["Parameters"]["Network"]
-
-    assert "Default" not in network
-    assert network["AllowedValues"] == ["mainnet", "testnet", "local"]
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -245,14 +189,6 @@ def test_the_schema_resource_names_the_newest_migration(template: dict[str, Any]
     assert resource(template, "Schema")["Version"] == f"{newest.version:04d}"
 
 
-def test_every_other_function_waits_for_the_schema(
-    template: dict[str, Any], functions: dict[str, FunctionSpec]
-) -> None:
-    for name in set(functions) - {"migrate"}:
-        waits = template["Resources"][logical(name)]["DependsOn"]
-        assert "Schema" in ([waits] if isinstance(waits, str) else waits)
-
-
 def test_layers_are_attached_as_the_import_budgets_need(
     template: dict[str, Any], functions: dict[str, FunctionSpec]
 ) -> None:
@@ -263,87 +199,74 @@ def test_layers_are_attached_as_the_import_budgets_need(
     assert found == LAYERS
 
 
-# ─── permissions ───
-
-
-def statements(template: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """Every statement that a function's role has."""
-    properties = resource(template, logical(name))
-    role_name = properties["Role"]["Fn::GetAtt"][0]
-    policies = [each["PolicyDocument"] for each in resource(template, role_name).get("Policies", [])]
-    policies += [
-        body["Properties"]["PolicyDocument"]
-        for body in template["Resources"].values()
-        if body["Type"] == "AWS::IAM::Policy" and body["Properties"]["Roles"] == [{"Ref": role_name}]
-    ]
-    return [statement for policy in policies for statement in policy["Statement"]]
-
-
-def actions(statement: dict[str, Any]) -> list[str]:
-    found = statement["Action"]
-    return [found] if isinstance(found, str) else list(found)
-
-
-def test_only_execute_orders_may_open_a_key_and_only_signers_may_make_one(
-    template: dict[str, Any], functions: dict[str, FunctionSpec]
-) -> None:
-    kms = {
-        name: {a for s in statements(template, name) for a in actions(s) if a.startswith("kms:")}
-        for name in functions
-    }
-
-    assert {name: found for name, found in kms.items() if found} == {
-        "execute_orders": {"kms:Decrypt", "kms:Sign"},
-        "signers": {"kms:CreateKey", "kms:GenerateDataKey", "kms:GetPublicKey", "kms:TagResource"},
-    }
-
-
-def test_the_key_lets_nobody_else_use_it(template: dict[str, Any]) -> None:
-    key = template["Resources"]["SigningKey"]
-    by_use: dict[str, Any] = {}
-    allowed = [s for s in key["Properties"]["KeyPolicy"]["Statement"] if s["Effect"] == "Allow"]
-    for statement in allowed:
-        for action in actions(statement):
-            assert "*" not in action
-            by_use.setdefault(action, []).append(statement["Principal"])
-        if {"kms:Decrypt", "kms:GenerateDataKey"} & set(actions(statement)):
-            assert statement["Condition"] == {"StringEquals": {"kms:EncryptionContext:app": "outcry"}}
-
-    assert by_use["kms:Decrypt"] == [{"AWS": {"Fn::GetAtt": ["ExecuteOrdersRole", "Arn"]}}]
-    assert by_use["kms:GenerateDataKey"] == [{"AWS": {"Fn::GetAtt": ["SignersRole", "Arn"]}}]
-    assert "kms:Encrypt" not in by_use
-    assert "kms:CreateGrant" not in by_use
-    assert (key["DeletionPolicy"], key["UpdateReplacePolicy"]) == ("Retain", "Retain")
-
-
-def test_no_permission_is_wider_than_a_verb_on_a_named_thing(
-    template: dict[str, Any], functions: dict[str, FunctionSpec]
-) -> None:
-    for name in functions:
-        for statement in statements(template, name):
-            assert not any("*" in action for action in actions(statement)), name
-            if "Sid" not in statement:
-                assert "*" not in json.dumps(statement["Resource"]), name
-
-
-def test_a_function_may_ring_exactly_the_queues_that_it_is_given(
+def test_a_function_is_told_of_exactly_the_queues_that_it_may_ring(
     template: dict[str, Any], functions: dict[str, FunctionSpec]
 ) -> None:
     for name in functions:
         given = resource(template, logical(name)).get("Environment", {}).get("Variables", {})
         told = {value["Ref"] for variable, value in given.items() if variable.startswith("OUTCRY_QUEUE_")}
-        allowed = {
-            each["Fn::GetAtt"][0]
-            for statement in statements(template, name)
-            if "sqs:SendMessage" in actions(statement)
-            for each in (
-                statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
-            )
-        }
-        assert told == allowed, name
+        rings = {thing for thing, actions in ALLOWED[name].items() if "sqs:SendMessage" in actions}
+
+        assert told == rings, name
 
 
-def test_every_functions_log_has_an_end(template: dict[str, Any], functions: dict[str, FunctionSpec]) -> None:
-    for name in functions:
-        group = resource(template, logical(name))["LoggingConfig"]["LogGroup"]["Ref"]
-        assert template["Resources"][group]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+def test_reserving_is_off_by_default(template: dict[str, Any]) -> None:
+    assert template["Parameters"]["ReserveConcurrency"]["Default"] == "no"
+
+
+# ─── what a person is asked ───
+
+
+def test_every_parameter_is_asked_for_in_a_group(template: dict[str, Any]) -> None:
+    groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    asked = [name for group in groups for name in group["Parameters"]]
+
+    assert sorted(asked) == sorted(template["Parameters"])
+
+
+GOOD = {"Network": "testnet", "Classifier": "grammar", "DatabaseSecretArn": "arn:aws:secretsmanager:x"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, set()),
+        ({"Network": "local"}, {"LocalHyperliquidUrl"}),
+        ({"LocalHyperliquidUrl": "http://127.0.0.1:1"}, {"LocalHyperliquidUrl"}),
+        ({"LocalXUrl": "http://127.0.0.1:1"}, {"LocalXUrl"}),
+        ({"Classifier": "llm", "LlmModel": "m"}, {"LlmSecretArn"}),
+        ({"DatabaseSecretArn": ""}, {"DatabaseSecretArn"}),
+        ({"DatabaseMode": "aurora"}, {"DatabaseSecretArn", "DatabaseCaFile"}),
+        ({"DatabaseMode": "aurora", "DatabaseSecretArn": "", "DatabaseCaFile": "/opt/ca.pem"}, set()),
+    ],
+)
+def test_f56_parameters_that_do_not_fit_together_stop_the_deployment_with_a_sentence(
+    template: dict[str, Any], changed: dict[str, str], said: set[str]
+) -> None:
+    resolver = Resolver(template, {**GOOD, **changed}, {}, {})
+    broken = [
+        each["AssertDescription"]
+        for rule in template["Rules"].values()
+        if resolver.value(rule.get("RuleCondition", True))
+        for each in rule["Assertions"]
+        if not resolver.value(each["Assert"])
+    ]
+
+    assert len(broken) == len(said)
+    assert all(any(name in sentence for sentence in broken) for name in said)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("XSecretArn", "my-token"),
+        ("XSecretArn", "arn:aws:s3:::bucket"),
+        ("DatabaseSecretArn", "postgresql://user:word@host/name"),
+        ("DatabaseCaFile", "/etc/ssl/ca.pem"),
+        ("LlmBaseUrl", "http://model.example"),
+        ("LocalHyperliquidUrl", "https://api.hyperliquid.xyz"),
+        ("AlarmEmail", "nobody"),
+    ],
+)
+def test_a_parameter_refuses_what_it_cannot_be(template: dict[str, Any], parameter: str, value: str) -> None:
+    assert not re.fullmatch(template["Parameters"][parameter]["AllowedPattern"], value)
