@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import exit_rules, imports, ledger, passes, pipeline, reading, store
+from tests.benchmarks import custody, exit_rules, imports, ledger, passes, pipeline, reading, store
 from tests.benchmarks.database import Server, running_server
 from tests.benchmarks.figures import Figure, spin
 
@@ -27,6 +27,7 @@ GROUPS: dict[str, Measure] = {
     ledger.GROUP: lambda server, quick: ledger.figures(server, quick=quick),
     pipeline.GROUP: lambda server, quick: pipeline.figures(server, quick=quick),
     reading.GROUP: lambda server, quick: reading.figures(server, quick=quick),
+    custody.GROUP: lambda server, quick: custody.figures(server, quick=quick),
     imports.GROUP: lambda _, quick: imports.figures(quick=quick),
 }
 

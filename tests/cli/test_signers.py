@@ -1,7 +1,9 @@
 """`outcry signer …`: from a new address to a signer that signs, and to one that never does again."""
 
+from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from outcry import wiring
@@ -10,7 +12,10 @@ from outcry.custody.keyring import CreatedSigner
 from outcry.custody.modes import Custody
 from outcry.runtime.errors import BugError
 from tests.cli.conftest import Outcry
+from tests.cli.test_stack import STACK, deploy
 from tests.orders.workshop import LIVE, MASTER, PAPER_ACCOUNT, Workshop
+
+__all__ = ["deploy"]
 
 
 def test_a_new_signer_is_shown_by_its_address_and_what_to_do_with_it(
@@ -214,4 +219,43 @@ def test_off_the_local_network_the_stack_s_function_has_to_be_named(
     answer = outcry("signer", "create", LIVE)
 
     assert answer.code == 2
-    assert "--function is not set: on mainnet name the function of the stack" in answer.sentence
+    assert "--function is not set: on mainnet the stack's own function makes signers" in answer.sentence
+
+
+def test_on_a_stack_its_own_function_is_found_and_asked(
+    deploy: Any, outcry: Outcry, desk_file: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    common = {"OUTCRY_NETWORK": "local", "OUTCRY_DATABASE_URL": database_url}
+    deploy(SignersFunction=common, TickFunction=common)
+    (name,) = [
+        each["FunctionName"]
+        for each in boto3.client("lambda").list_functions()["Functions"]
+        if "Signers" in each["FunctionName"]
+    ]
+    outcry("--stack", STACK, "desk", "apply", desk_file)
+    asked: list[str] = []
+
+    def made(function: str, account: str, slot: int, custody: Custody) -> CreatedSigner:
+        asked.append(function)
+        return CreatedSigner(
+            *("live-1-signer-1", account, "hyperliquid", "local", slot, 1, "0x" + "ab" * 20),
+            *(custody, "arn:aws:kms:us-east-1:123456789012:key/1"),
+        )
+
+    monkeypatch.setattr(deployed, "create_signer", made)
+
+    answer = outcry("--stack", STACK, "signer", "create", LIVE, "--custody", "kms", "--json")
+
+    assert answer.json["custody"] == "kms"
+    assert asked == [name]
+
+
+def test_a_stack_of_an_older_build_that_makes_no_signers_is_said_to_be_one(
+    deploy: Any, outcry: Outcry, database_url: str
+) -> None:
+    deploy(TickFunction={"OUTCRY_NETWORK": "local", "OUTCRY_DATABASE_URL": database_url})
+
+    answer = outcry("--stack", STACK, "signer", "create", LIVE)
+
+    assert answer.code == 2
+    assert "it has no SignersFunction: deploy this build" in answer.sentence

@@ -4,6 +4,7 @@ Promises: addresses are shown, keys never; whatever has to be done at the venue 
 stack a signer is made by the stack's own function, which alone is let to by KMS; on network=local it is made here.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from rich.text import Text
 
 from outcry import wiring
 from outcry.agents import roster
-from outcry.cli import render, store
+from outcry.cli import render, stack, store
 from outcry.cli.edge import AsJson, Yes, ask_first, changing, known_account, network, reading, sentences
 from outcry.custody import deployed, keyring
 from outcry.custody.keyring import CreatedSigner
@@ -23,6 +24,8 @@ from outcry.runtime.errors import ConfigurationError
 from outcry.runtime.settings import Network
 
 app = typer.Typer(name="signer", help="The keys that trade for accounts.", no_args_is_help=True)
+
+_SIGNERS = "SignersFunction"  # in template.yaml
 
 # What may be shown of a signer: never its envelope.
 _SHOWN = (
@@ -46,7 +49,10 @@ def create(
         ),
     ] = Custody.ENVELOPE.value,
     function: Annotated[
-        str, typer.Option(help="The signers function of a deployed stack: its output SignersFunctionName.")
+        str,
+        typer.Option(
+            help="The function that makes signers; with --stack it is the stack's, SignersFunctionName."
+        ),
     ] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -55,22 +61,25 @@ def create(
         made = _made(account, slot, custody_named(custody), function)
         with wiring.database().transaction() as tx:
             place = roster.account(tx, account)
-    assert place is not None, "a signer was made for it"
+    owner = account if place is None else place.address  # a function that was named may be of another desk
     says = (
         f"{made.signer_id} was made for {account} in slot {slot}, custody {made.custody}: address {made.address}."
         " It cannot sign yet."
     )
     follows = (
-        f"The owner of {place.address} approves {made.address} at {made.venue} ({made.network}) as an API wallet;"
+        f"The owner of {owner} approves {made.address} at {made.venue} ({made.network}) as an API wallet;"
         f" then run `outcry signer activate {made.signer_id}`."
     )
     if as_json:
-        render.print_json({**asdict(made), "owner": place.address, "says": says, "next": follows})
+        render.print_json({**asdict(made), "owner": owner, "says": says, "next": follows})
     else:
         render.say(says, follows)
 
 
 def _made(account: str, slot: int, custody: Custody, function: str) -> CreatedSigner:
+    of_stack = os.environ.get(stack.STACK_VARIABLE)
+    if of_stack and not function:
+        function = stack.name_of(of_stack, _SIGNERS)
     if function:
         return deployed.create_signer(function, account, slot, custody)
     here = network()
@@ -78,7 +87,7 @@ def _made(account: str, slot: int, custody: Custody, function: str) -> CreatedSi
         raise ConfigurationError(
             "--function",
             None,
-            f"on {here} name the function of the stack that makes signers: SignersFunctionName",
+            f"on {here} the stack's own function makes signers: name it, or say `outcry --stack NAME signer create`",
         )
     return wiring.create_signer(account, slot, custody)
 

@@ -47,6 +47,14 @@ def functions_of(stack: str) -> list[DeployedFunction]:
     return sorted(found, key=lambda function: function.logical_id)
 
 
+def name_of(stack: str, logical_id: str) -> str:
+    """The name of one function of the stack, by its place in the template. Raises ConfigurationError where there is none."""
+    for function in functions_of(stack):
+        if function.logical_id == logical_id:
+            return function.name
+    raise ConfigurationError("--stack", stack, f"it has no {logical_id}: deploy this build")
+
+
 def _function(logical_id: str, name: str) -> DeployedFunction:
     said: dict[str, Any] = aws.ask("lambda", "get_function_configuration", FunctionName=name)
     return DeployedFunction(
