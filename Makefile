@@ -25,7 +25,7 @@ setup-test:
 	@tools/setup.sh project ministack runtime
 
 setup-check:
-	@tools/setup.sh project checkov
+	@tools/setup.sh project ministack checkov
 
 setup-build:
 	@tools/setup.sh project sam build

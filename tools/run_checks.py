@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,16 +20,27 @@ LINT_IMPORTS = (
 )
 
 LINT_TEMPLATE = "import sys; from cfnlint.runner import main; sys.exit(main())"
+PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
+CHECKOV = str(ROOT / ".tools" / "checkov" / "bin" / "python")
+TEMPLATES = ("template.yaml", *(f"infra/{path.name}" for path in sorted((ROOT / "infra").glob("*.yaml"))))
 
-# Slowest first, so that the rest fills the other core beside it.
-CHECKS = [
+
+def _files(names: Sequence[str]) -> list[str]:
+    return [part for name in names for part in ("--file", name)]
+
+
+# Slowest first, so that the rest fills the other core beside it. By default with our own interpreter.
+CHECKS: list[tuple[str, list[str]]] = [
     ("types: mypy --strict", ["-m", "mypy", "--strict", *TYPED]),
-    ("template: cfn-lint", ["-c", LINT_TEMPLATE, "--non-zero-exit-code", "warning", "template.yaml"]),
-    ("imports between rooms: import-linter", ["-c", LINT_IMPORTS, "--no-logo"]),
+    ("secrets: detect-secrets", ["tools/scan_secrets.py"]),
     (
-        "architecture: tests/architecture",
-        ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/architecture"],
+        "template: checkov",
+        [CHECKOV, "-m", "checkov.main", "--config-file", ".checkov.yaml", *_files(TEMPLATES)],
     ),
+    ("template: its rules, and who may do what", [*PYTEST, "tests/infra"]),
+    ("template: cfn-lint with serverless rules", ["-c", LINT_TEMPLATE, "--non-zero-exit-code", "warning"]),
+    ("imports between rooms: import-linter", ["-c", LINT_IMPORTS, "--no-logo"]),
+    ("architecture: tests/architecture", [*PYTEST, "tests/architecture"]),
     ("lint: ruff check", ["-m", "ruff", "check", "."]),
     ("format: ruff format --check", ["-m", "ruff", "format", "--check", "--output-format", "concise", "."]),
 ]
@@ -38,7 +50,7 @@ def run(check: tuple[str, list[str]]) -> bool:
     name, arguments = check
     started = time.monotonic()
     done = subprocess.run(
-        [sys.executable, *arguments],
+        arguments if arguments[0].startswith("/") else [sys.executable, *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT / 'layers' / 'core'}{os.pathsep}{ROOT}"},
         stdout=subprocess.PIPE,
