@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from outcry.runtime import emission
 from outcry.runtime import settings as models
 from outcry.runtime.clock import Clock, clock_from
 from outcry.runtime.database import Address, Database, Transaction
 from outcry.runtime.errors import BugError
-from outcry.runtime.observability import logger, trace
+from outcry.runtime.metrics import MESSAGES_FAILED
+from outcry.runtime.observability import logger, traced
 from outcry.runtime.queues import Doorbell, Message, SqsDoorbell, answer_batch, messages
 from outcry.runtime.secrets import SecretStore
 
@@ -57,7 +59,9 @@ def settings_of[S: models.Settings](model: type[S]) -> S:
 def clock() -> Clock:
     """The clock of this process."""
     common = settings_of(models.Settings)
-    return clock_from(common.network.value, common.clock_file)
+    found = clock_from(common.network.value, common.clock_file)
+    emission.follow(found)
+    return found
 
 
 @cache
@@ -102,24 +106,26 @@ def answer(
     """
 
     def one(message: Message) -> None:
-        trace(message.trace_id)
         if not message.id:
             logger.error("A message is no doorbell and was dropped", extra={"message_id": message.message_id})
             return
-        try:
-            work(message)
-        except Exception as error:
-            logger.exception(
-                "A message failed",
-                extra={"row": message.id, "receives": message.receives, "kind": type(error).__name__},
-            )
-            raise
+        with traced(message.trace_id):
+            try:
+                work(message)
+            except Exception as error:
+                MESSAGES_FAILED.record()
+                logger.exception(
+                    "A message failed",
+                    extra={"row": message.id, "receives": message.receives, "kind": type(error).__name__},
+                )
+                raise
 
     def last(message: Message, error: Exception) -> None:
-        try:
-            give_up(message, error)
-        except Exception:  # noqa: BLE001 - the edge: it must not make its neighbours come again
-            logger.exception("A message could not be set aside", extra={"row": message.id})
+        with traced(message.trace_id):
+            try:
+                give_up(message, error)
+            except Exception:  # noqa: BLE001 - the edge: it must not make its neighbours come again
+                logger.exception("A message could not be set aside", extra={"row": message.id})
 
     last_receive = settings_of(models.Settings).last_receive
     return answer_batch(messages(event), one, last_receive=last_receive, give_up=last)
@@ -210,11 +216,12 @@ def generate_signals() -> "SignalGenerator":
 
 
 def tell_notice(notice_id: int) -> None:
-    """Tell one notice through every channel: the log."""
-    from outcry.notices.channels import LogChannel, deliver
+    """Tell one notice through every channel: the log, and the count that an alarm watches."""
+    from outcry.notices.channels import Channel, CountingChannel, LogChannel, deliver
 
     log: Any = logger  # Powertools' logger passes on what it does not name itself
-    deliver(database(), [LogChannel(log)], [notice_id], clock=clock(), new_token=uuid4, lasting=LONGEST_RUN)
+    channels: list[Channel] = [LogChannel(log), CountingChannel()]
+    deliver(database(), channels, [notice_id], clock=clock(), new_token=uuid4, lasting=LONGEST_RUN)
 
 
 # ─── orders and monitoring ───────────────────────────────────────────────────────────────────────────────────

@@ -21,7 +21,7 @@ from outcry.calls.model import PostToRead, Reading
 from outcry.calls.tickers import TickerBook
 from outcry.notices.model import Level
 from outcry.notices.tell import tell
-from outcry.runtime import leases
+from outcry.runtime import leases, metrics
 from outcry.runtime.clock import Clock
 from outcry.runtime.database import Database, Transaction
 from outcry.runtime.errors import ClassifierUnavailable
@@ -168,6 +168,7 @@ class ClassifyPosts:
             call_ids = store.insert_calls(
                 tx, post, reading.calls, classifier=self.classifier.name, now=now, next_ring_at=due
             )
+        metrics.POSTS_READ.record(1, metrics.Outcome(outcome.value.lower()))
         for call in reading.calls:
             if call.notes:
                 _log.info(

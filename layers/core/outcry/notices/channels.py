@@ -17,6 +17,7 @@ from outcry.runtime.clock import Clock
 from outcry.runtime.database import Database
 from outcry.runtime.errors import InfrastructureError
 from outcry.runtime.leases import FIRST_BACKOFF_S, LONGEST_BACKOFF_S, NOTICES, Claim, claim, release
+from outcry.runtime.metrics import PAGES_TOLD
 
 
 class ChannelUnavailable(InfrastructureError):
@@ -66,6 +67,16 @@ class LogChannel:
         if notice.trace_id is not None:
             keys["trace_id"] = notice.trace_id
         self._log.log(_LOG_LEVELS[notice.level], "notice told", extra=keys)
+
+
+class CountingChannel:
+    """Counts the pages that were told, so that an alarm on the count wakes somebody."""
+
+    name = "count"
+
+    def send(self, notice: Notice) -> None:
+        if notice.level is Level.PAGE:
+            PAGES_TOLD.record()
 
 
 def deliver(

@@ -22,6 +22,7 @@ from outcry.orders.exit import ExitStep
 from outcry.orders.fills import FillCollector
 from outcry.orders.lifecycle import TERMINAL
 from outcry.orders.model import STOP_LEG, Order, OrderKind, OrderStatus
+from outcry.orders.passage import note
 from outcry.orders.plan import plan_exit
 from outcry.orders.ports import Desk
 from outcry.orders.progress import Next
@@ -193,12 +194,15 @@ class Executor:
         now = self._desk.clock.now()
         due = None if waits_s is None else now + timedelta(seconds=waits_s)
         with self._desk.database.transaction() as tx:
-            ended = store.give_back(tx, held.claim, next_ring_at=due, error=error)
-        if ended is None:
+            left = store.give_back(tx, held.claim, next_ring_at=due, error=error)
+        if left is None:
             logger.warning(
                 "A claim lapsed before its order was given back", extra={"order_id": str(held.order.order_id)}
             )
-        elif waits_s is not None and not ended and (error is None or held.order.kind in _URGENT):
+            return
+        status, reason = left
+        note(held.order, status, reason)
+        if waits_s is not None and status not in TERMINAL and (error is None or held.order.kind in _URGENT):
             self._ring(held, waits_s)
 
     def _ring(self, held: Held, delay_s: int) -> None:

@@ -26,6 +26,8 @@ from outcry.positions import store as positions_store
 from outcry.positions.model import GONE, Position, PositionStatus
 from outcry.positions.pnl import Tally, realised, tally, unlisted
 from outcry.runtime.database import Row, Transaction
+from outcry.runtime.metrics import FILLS
+from outcry.runtime.observability import logger
 from outcry.runtime.queues import Queue, Ring
 from outcry.runtime.reasons import Reason
 from outcry.runtime.side import Side
@@ -78,6 +80,14 @@ class FillCollector:
                 for ring in rebook(tx, position_id, now=now)
             ]
             bare = positions_store.without_levels(tx, account.account_id)
+            traced = fills_store.traces(tx, [row["fill_key"] for row in new]) if orders else []
+        if new:
+            FILLS.record(len(new))
+        for row in traced:
+            logger.info(
+                "A fill was recorded",
+                extra={name: str(row[name]) for name in ("fill_id", "order_id", "position_id", "trace_id")},
+            )
         rings += [ring for position in bare for ring in self._give_levels(position)]
         if rings:
             self._desk.doorbell.ring(Queue.EXITS, rings)

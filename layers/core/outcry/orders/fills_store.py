@@ -79,6 +79,17 @@ def insert_new(
     )
 
 
+def traces(tx: Transaction, fill_keys: Sequence[int]) -> list[Row]:
+    """Which trace each of these fills belongs to; those of others have none."""
+    return tx.all(
+        """
+        select f.fill_id, f.order_id, f.position_id, o.trace_id from fills f join orders o using (order_id)
+         where f.fill_key = any(cast(:fill_keys as bigint[])) order by f.fill_key
+        """,
+        fill_keys=list(fill_keys),
+    )
+
+
 def attribute(tx: Transaction, fill_key: int, position_id: UUID, *, our_size: Decimal) -> None:
     """Give a fill without an order of ours to the position that it reduced, as far as that held anything."""
     tx.execute(

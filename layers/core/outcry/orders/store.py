@@ -216,8 +216,8 @@ def next_sequence(tx: Transaction, deployment_id: str, kind: OrderKind, subject:
 
 def give_back(
     tx: Transaction, held: Claim, *, next_ring_at: datetime | None, error: str | None
-) -> bool | None:
-    """Give an order back, due again at `next_ring_at` unless it has ended. Whether it has; None: the claim was not ours.
+) -> tuple[OrderStatus, str | None] | None:
+    """Give an order back, due again at `next_ring_at` unless it has ended. Its status and reason; None: the claim was not ours.
 
     Where somebody made it due while the claim was held, it stays due then: a wake-up is never overwritten.
     """
@@ -231,7 +231,7 @@ def give_back(
                    else cast(:next_ring_at as timestamptz) end,
                attempts = case when cast(:error as text) is null then 0 else attempts end
          where order_id = :order_id and claim_token = :token
-        returning finished_at is not null as ended
+        returning status, reason
         """,
         error=error,
         next_ring_at=next_ring_at,
@@ -239,7 +239,7 @@ def give_back(
         order_id=held.key,
         token=held.token,
     )
-    return None if row is None else bool(row["ended"])
+    return None if row is None else (OrderStatus(row["status"]), row["reason"])
 
 
 def set_plan(tx: Transaction, order: Order, plan: dict[str, Any], *, held: Claim) -> None:

@@ -22,6 +22,8 @@ from outcry.posts.wire import Malformed
 from outcry.runtime.clock import Clock
 from outcry.runtime.database import Database, Transaction
 from outcry.runtime.errors import FeedRefused, FeedUnavailable, InfrastructureError
+from outcry.runtime.metrics import FEED_REQUESTS_LEFT, POSTS_HEARD
+from outcry.runtime.observability import logger
 from outcry.runtime.queues import Doorbell, Queue, Ring
 from outcry.runtime.version import build_id
 
@@ -141,10 +143,14 @@ def _count(done: Ingested, heard: _Heard, new: list[tuple[int, str]], followed: 
     done.requests += reading.requests
     done.read += len(reading.posts)
     done.stored += len(new)
+    POSTS_HEARD.record(len(new))
+    for post_id, trace_id in new:
+        logger.info("A post was heard", extra={"post_id": post_id, "trace_id": trace_id})
     done.dropped += sum(post.author_id not in followed for post in reading.posts)
     done.malformed += len(reading.malformed)
     if reading.rate_limit is not None:
         done.rate_limit_remaining = reading.rate_limit.remaining
+        FEED_REQUESTS_LEFT.record(reading.rate_limit.remaining)
 
 
 def _tell_failure(tx: Transaction, failure: FeedRefused | InfrastructureError, now: datetime) -> None:

@@ -12,6 +12,7 @@ A connection is never shared by threads.
 
 import re
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ import pg8000.exceptions
 import pg8000.native
 
 from outcry.runtime.errors import ConfigurationError, DatabaseUnavailable, InfrastructureError
+from outcry.runtime.metrics import DATABASE_CONNECT_MS
 from outcry.runtime.secrets import Secret
 
 Row = Mapping[str, Any]
@@ -230,6 +232,7 @@ class Database:
 
     def _connect(self) -> pg8000.native.Connection:
         address = self._address
+        began_s = time.perf_counter()
         try:
             connection = pg8000.native.Connection(
                 address.user,
@@ -254,6 +257,7 @@ class Database:
             connection.register_in_adapter(pg8000.native.TIMESTAMPTZ, _moment)
         except (OSError, pg8000.exceptions.Error) as error:
             raise DatabaseUnavailable(_without_password(str(error))) from error
+        DATABASE_CONNECT_MS.record((time.perf_counter() - began_s) * 1000)
         return connection
 
     def _tls(self) -> ssl.SSLContext | None:

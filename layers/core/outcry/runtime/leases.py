@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from outcry.runtime.database import Transaction
+from outcry.runtime.metrics import CLAIMS_LAPSED
 
 MAX_RINGS_PER_SWEEP = 500
 FIRST_BACKOFF_S = 15
@@ -52,19 +53,23 @@ def claim(
     """Claim those of the rows that nobody holds, or whose claim lapsed; quarantined rows are left alone."""
     rows = tx.all(
         f"""
-        update {what.table} set claim_token = :token, claimed_until = :until, attempts = attempts + 1
-         where {what.key} in (
-               select {what.key} from {what.table}
+        with free as (
+               select {what.key} as free_key, claim_token is not null as had_lapsed from {what.table}
                 where {what.key} = any(cast(:keys as {what.key_type}[]))
                   and quarantined_at is null and (claimed_until is null or claimed_until <= :now)
                 order by {what.key} for update skip locked)
-        returning {what.key} as key, attempts, next_ring_at
+        update {what.table} set claim_token = :token, claimed_until = :until, attempts = attempts + 1
+          from free where {what.key} = free_key
+        returning {what.key} as key, attempts, next_ring_at, had_lapsed
         """,
         token=token,
         until=now + lasting,
         keys=list(keys),
         now=now,
     )
+    lapsed = sum(row["had_lapsed"] for row in rows)
+    if lapsed:
+        CLAIMS_LAPSED.record(lapsed)
     return [Claim(row["key"], token, now + lasting, row["attempts"], row["next_ring_at"]) for row in rows]
 
 

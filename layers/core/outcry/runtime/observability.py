@@ -7,7 +7,8 @@ Powertools' logger is used for its Lambda context keys.
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -27,17 +28,32 @@ def trace(trace_id: str) -> None:
     logger.append_keys(trace_id=trace_id)
 
 
+@contextmanager
+def traced(trace_id: str) -> Iterator[None]:
+    """Attach another trace id to the lines of the block; one that is empty leaves the run's own."""
+    before: str | None = logger.get_current_keys().get("trace_id")
+    if trace_id:
+        trace(trace_id)
+    try:
+        yield
+    finally:
+        if before is None:
+            logger.remove_keys(["trace_id"])
+        else:
+            trace(before)
+
+
 def watched[Answer](
     handler: Callable[[dict[str, Any], LambdaContext], Answer],
 ) -> Callable[[dict[str, Any], LambdaContext], Answer]:
     """Decorates every handler: Lambda's keys and the run's own trace id in each line, and its metrics written at the end."""
 
     @functools.wraps(handler)
-    def traced(event: dict[str, Any], context: LambdaContext) -> Answer:
+    def begun(event: dict[str, Any], context: LambdaContext) -> Answer:
         trace(context.aws_request_id.replace("-", ""))
         return handler(event, context)
 
-    logged = logger.inject_lambda_context(traced, clear_state=True)
+    logged = logger.inject_lambda_context(begun, clear_state=True)
 
     @functools.wraps(handler)
     def run(event: dict[str, Any], context: LambdaContext) -> Answer:

@@ -17,11 +17,13 @@ from uuid import UUID
 
 from outcry.agents import roster
 from outcry.agents.model import Agent
+from outcry.runtime import metrics
 from outcry.runtime.clock import Clock
 from outcry.runtime.database import Database, Transaction
 from outcry.runtime.errors import InfrastructureError
 from outcry.runtime.leases import CALLS, Claim, claim, release
 from outcry.runtime.queues import Doorbell, Queue, Ring
+from outcry.runtime.reason_groups import group_of
 from outcry.runtime.reasons import Reason
 from outcry.signals import store
 from outcry.signals.evidence import read_evidence
@@ -45,6 +47,7 @@ class Generated:
     skipped: int = 0
     planned: tuple[Planned, ...] = ()
     is_waiting: bool = False
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class SignalGenerator:
             return None
         with self.database.transaction() as tx:
             generated = self._decide(tx, held[0], now)
+        _count(generated)
         self._ring(generated)
         return generated
 
@@ -197,4 +201,14 @@ class SignalGenerator:
 
 def _generated(call: Call, signals: list[Signal], planned: list[Planned], *, is_waiting: bool) -> Generated:
     taken = sum(signal.status == "TAKEN" for signal in signals)
-    return Generated(call.trace_id, taken, len(signals) - taken, tuple(planned), is_waiting)
+    reasons = tuple(signal.reason for signal in signals if signal.reason is not None)
+    return Generated(call.trace_id, taken, len(signals) - taken, tuple(planned), is_waiting, reasons)
+
+
+def _count(generated: Generated) -> None:
+    metrics.CALLS_READ.record(int(bool(generated.trace_id) and not generated.is_waiting))
+    metrics.SIGNALS_TAKEN.record(generated.taken)
+    metrics.SIGNALS_SKIPPED.record(generated.skipped)
+    for reason in generated.reasons:
+        if (group := group_of(reason)) is not None:
+            metrics.REFUSALS.record(1, group)

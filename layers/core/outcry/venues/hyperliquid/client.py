@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from outcry.runtime.errors import ConfigurationError, VenueUnreachable
+from outcry.runtime.metrics import VENUE_ERRORS, VENUE_WEIGHT, VenueError, VenueName
 from outcry.venues.port import Ambiguous, NotSent
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ _READ_WEIGHT = 20
 _SEND_WEIGHT = 1
 _ROWS_PER_WEIGHT = 20
 _POOL_SIZE = 4
+LIMITED = 429  # the HTTP status that says that the request weight is used up
 _HEADERS = {"Content-Type": "application/json"}
 
 
@@ -103,34 +105,41 @@ class HyperliquidClient:
         import requests
 
         kind = str(query["type"])
-        self.weight_used += _read_weight(kind)
+        self._spend(_read_weight(kind))
         try:
             answer = self._post("/info", json.dumps(query, separators=(",", ":")))
         except requests.RequestException as error:
+            count_failure(VenueError.UNREACHABLE)
             raise VenueUnreachable(f"hyperliquid {kind}: {type(error).__name__}") from error
         if answer.status != 200:
+            count_failure(VenueError.LIMITED if answer.status == LIMITED else VenueError.UNREACHABLE)
             raise VenueUnreachable(f"hyperliquid {kind}: HTTP {answer.status}")
         try:
             json.loads(answer.body)
         except (ValueError, RecursionError):
+            count_failure(VenueError.UNREACHABLE)
             raise VenueUnreachable(f"hyperliquid {kind}: the answer is not JSON") from None
         return answer.body
 
     def charge_rows(self, rows: int) -> None:
         """Count the weight of a long answer: one for each 20 rows of fills or funding."""
-        self.weight_used += rows // _ROWS_PER_WEIGHT
+        self._spend(rows // _ROWS_PER_WEIGHT)
 
     def exchange(self, signed: str) -> HttpAnswer | NotSent | Ambiguous:
         """Send stored bytes once. Never raises for the network."""
         import requests
 
-        self.weight_used += _SEND_WEIGHT
+        self._spend(_SEND_WEIGHT)
         try:
             return self._post("/exchange", signed)
         except requests.RequestException as error:
             if _never_connected(error):
                 return NotSent(type(error).__name__)
             return Ambiguous(type(error).__name__)
+
+    def _spend(self, weight: int) -> None:
+        self.weight_used += weight
+        VENUE_WEIGHT.record(weight, VenueName.HYPERLIQUID)
 
     def _post(self, path: str, body: str) -> HttpAnswer:
         response = self._opened().post(
@@ -155,6 +164,11 @@ class HyperliquidClient:
             session.trust_env = not self._is_local
             self._session = session
         return self._session
+
+
+def count_failure(kind: VenueError) -> None:
+    """Count that the venue failed us."""
+    VENUE_ERRORS.record(1, VenueName.HYPERLIQUID, kind)
 
 
 def _read_weight(kind: str) -> int:

@@ -11,11 +11,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from outcry.runtime.clock import Clock, to_milliseconds
-from outcry.runtime.errors import VenueUnreachable
+from outcry.runtime.errors import UnknownAnswer, VenueUnreachable
+from outcry.runtime.metrics import VenueError
 from outcry.runtime.reasons import Reason
 from outcry.venues.hyperliquid import answers, signing, wire
 from outcry.venues.hyperliquid.answers import Role, lower_address
-from outcry.venues.hyperliquid.client import HttpAnswer, HyperliquidClient
+from outcry.venues.hyperliquid.client import LIMITED, HttpAnswer, HyperliquidClient, count_failure
 from outcry.venues.port import (
     AccountMode,
     AccountSnapshot,
@@ -26,8 +27,10 @@ from outcry.venues.port import (
     FundingPayment,
     Market,
     Marks,
+    NotSent,
     OpenOrder,
     OrderReport,
+    Outcome,
     RefusalKind,
     Refused,
     Request,
@@ -107,7 +110,7 @@ class HyperliquidVenue:
         """The mark of every market that trades, as of the receipt of the complete answer. Weight 20."""
         raw = self._client.info({"type": "metaAndAssetCtxs"})
         received_at = self._clock.now()
-        return Marks(answers.read("metaAndAssetCtxs", raw, answers.marks), received_at)
+        return Marks(_parsed("metaAndAssetCtxs", raw, answers.marks), received_at)
 
     def account(self, address: str) -> AccountSnapshot:
         """The account's worth and holdings. Weight 2."""
@@ -151,7 +154,7 @@ class HyperliquidVenue:
         return self._read({"type": "userRole", "user": lower_address(address)}, answers.role)
 
     def _read[T](self, query: Mapping[str, Any], parse: Callable[[Any], T]) -> T:
-        return answers.read(query["type"], self._client.info(query), parse)
+        return _parsed(query["type"], self._client.info(query), parse)
 
     def _pages[T](
         self, query: Mapping[str, Any], since: datetime, parse: Callable[[Any], answers.Page[T]]
@@ -196,9 +199,33 @@ class HyperliquidVenue:
         action = wire.action_type(signed)
         reply = self._client.exchange(signed)
         if not isinstance(reply, HttpAnswer):
+            _count(reply)
             return Answer(reply, None)
+        outcome: Outcome
         if reply.status == 200:
-            return Answer(wire.read_outcome(action, reply.body), reply.body)
-        if reply.status in _NEVER_READ:
-            return Answer(Refused(RefusalKind.BUG, Reason.VENUE_REFUSED, f"HTTP {reply.status}"), reply.body)
-        return Answer(Ambiguous(f"HTTP {reply.status}"), reply.body)
+            outcome = wire.read_outcome(action, reply.body)
+        elif reply.status in _NEVER_READ:
+            outcome = Refused(RefusalKind.BUG, Reason.VENUE_REFUSED, f"HTTP {reply.status}")
+        else:
+            outcome = Ambiguous(f"HTTP {reply.status}")
+        _count(outcome, status=reply.status)
+        return Answer(outcome, reply.body)
+
+
+def _parsed[T](what: str, raw: str, parse: Callable[[Any], T]) -> T:
+    try:
+        return answers.read(what, raw, parse)
+    except UnknownAnswer:
+        count_failure(VenueError.UNKNOWN_ANSWER)
+        raise
+
+
+def _count(outcome: Outcome, *, status: int = 200) -> None:
+    """Count an answer to a send that leaves something open; what the venue refuses in words we know is no failure."""
+    match outcome:
+        case NotSent():
+            count_failure(VenueError.UNREACHABLE)
+        case Ambiguous():
+            count_failure(VenueError.LIMITED if status == LIMITED else VenueError.AMBIGUOUS)
+        case Refused(kind=RefusalKind.UNKNOWN | RefusalKind.BUG):
+            count_failure(VenueError.UNKNOWN_ANSWER)
