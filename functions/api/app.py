@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import outcry
 from outcry import wiring
-from outcry.runtime.observability import logger
+from outcry.runtime.observability import logger, watched
 
 api = APIGatewayHttpResolver()
 
@@ -30,7 +30,7 @@ def ready() -> tuple[dict[str, Any], int]:
     return {"status": "not ready" if missing else "ready", "missing": missing}, 503 if missing else 200
 
 
-@logger.inject_lambda_context(clear_state=True)
+@watched
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answers an HTTP API's event, payload version 2.0."""
     return api.resolve(event, context)

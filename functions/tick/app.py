@@ -1,4 +1,4 @@
-"""Every minute: ring the monitors, and whatever row waits for work."""
+"""Every minute: ring the monitors and whatever row waits for work, and then measure how the desk stands."""
 
 from typing import Any
 
@@ -13,4 +13,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """Run by EventBridge Scheduler. What fails is raised: the next minute is the retry."""
     rung = wiring.tick().run()
     logger.info("The minute was rung", extra=rung)
+    wiring.measure().run()
     return rung

@@ -1,8 +1,8 @@
 """Reads a CloudFormation template and works out its intrinsic functions, as far as the dispatcher needs them.
 
 Promises: an intrinsic function, a parameter or a resource attribute that is not known is a TemplateError
-that names it; nothing is ever replaced by a guess. Understands Ref, GetAtt, Sub, If, FindInMap, Equals, Not,
-And and Or.
+that names it; nothing is ever replaced by a guess. Understands Ref, GetAtt, Sub, Join, If, FindInMap, Equals,
+Not, And and Or.
 """
 
 import re
@@ -100,6 +100,9 @@ class Resolver:
                 return self._attribute(str(argument[0]), str(argument[1]))
             case "Sub":
                 return self._substitute(argument)
+            case "Join":
+                between, parts = argument[0], self.value(argument[1])
+                return str(between).join(parts.split(",") if isinstance(parts, str) else parts)
             case "If":
                 condition, then, otherwise = argument
                 return self.value(then if self._condition(str(condition)) else otherwise)

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from outcry.runtime import emission
+from outcry.runtime import deliveries, emission
 from outcry.runtime import settings as models
 from outcry.runtime.clock import Clock, clock_from
 from outcry.runtime.database import Address, Database, Transaction
 from outcry.runtime.errors import BugError
-from outcry.runtime.metrics import MESSAGES_FAILED
-from outcry.runtime.observability import logger, traced
-from outcry.runtime.queues import Doorbell, Message, SqsDoorbell, answer_batch, messages
+from outcry.runtime.observability import logger
+from outcry.runtime.queues import Doorbell, Message, SqsDoorbell
 from outcry.runtime.secrets import SecretStore
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from outcry.calls.classify import Classifier, ClassifyPosts
     from outcry.custody.keyring import CreatedSigner
     from outcry.custody.kms import Kms
+    from outcry.monitoring.measure import Measure
     from outcry.monitoring.monitor import Monitor
     from outcry.monitoring.tick import Tick
     from outcry.orders.execute import Executor
@@ -100,35 +100,8 @@ def deadline(remaining_ms: int) -> datetime:
 def answer(
     event: Mapping[str, Any], work: Callable[[Message], object], give_up: Callable[[Message, Exception], None]
 ) -> dict[str, list[dict[str, str]]]:
-    """Work on each doorbell of an SQS event and answer with those that must come again.
-
-    A message without an id is no doorbell of ours: it is logged and acknowledged, because repeating it helps nobody.
-    """
-
-    def one(message: Message) -> None:
-        if not message.id:
-            logger.error("A message is no doorbell and was dropped", extra={"message_id": message.message_id})
-            return
-        with traced(message.trace_id):
-            try:
-                work(message)
-            except Exception as error:
-                MESSAGES_FAILED.record()
-                logger.exception(
-                    "A message failed",
-                    extra={"row": message.id, "receives": message.receives, "kind": type(error).__name__},
-                )
-                raise
-
-    def last(message: Message, error: Exception) -> None:
-        with traced(message.trace_id):
-            try:
-                give_up(message, error)
-            except Exception:  # noqa: BLE001 - the edge: it must not make its neighbours come again
-                logger.exception("A message could not be set aside", extra={"row": message.id})
-
-    last_receive = settings_of(models.Settings).last_receive
-    return answer_batch(messages(event), one, last_receive=last_receive, give_up=last)
+    """Work on each doorbell of an SQS event and answer with those that must come again."""
+    return deliveries.answer(event, work, give_up, last_receive=settings_of(models.Settings).last_receive)
 
 
 def set_aside(what: "Claimable", key: object, error: Exception) -> None:
@@ -256,6 +229,14 @@ def tick() -> "Tick":
     from outcry.monitoring.tick import Tick
 
     return Tick(database(), clock(), _doorbell(settings_of(models.Tick).queues), uuid4)
+
+
+@cache
+def measure() -> "Measure":
+    """Measures how the desk stands."""
+    from outcry.monitoring.measure import Measure
+
+    return Measure(database(), clock())
 
 
 class _NoSigners:

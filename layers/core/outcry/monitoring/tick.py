@@ -61,7 +61,7 @@ class Tick:
                 due_at = now + timedelta(seconds=delay_s)
                 ring = Ring(
                     f"{due_at:%H%M%S}",
-                    str(self._new_id()),
+                    self._new_id().hex,
                     extra={"accounts": list(chunk), "due_at": due_at.isoformat()},
                 )
                 self._doorbell.ring(Queue.TICKS_HYPERLIQUID, [ring], delay_s=delay_s)
