@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from outcry.runtime import deliveries, emission
 from outcry.runtime import settings as models
+from outcry.runtime.address import address_of, place_of
 from outcry.runtime.clock import Clock, clock_from
 from outcry.runtime.database import Address, Database, Transaction
 from outcry.runtime.errors import BugError
@@ -75,7 +75,7 @@ def plain_database(statement_timeout_s: float = 10.0) -> Database:
     """The process's connection, whatever schema is behind it."""
     common = settings_of(models.Settings)
     return Database(
-        _address(common),
+        _address(),
         network=common.network.value,
         statement_timeout_s=statement_timeout_s,
         application=_function(),
@@ -84,11 +84,19 @@ def plain_database(statement_timeout_s: float = 10.0) -> Database:
 
 @cache
 def database() -> Database:
-    """The process's connection. Raises SchemaMismatch where the schema is older than this build needs."""
+    """The process's connection. Raises SchemaMismatch where the schema is older than this build needs.
+
+    A function also looks, once, whether the database is the one that ran before, and pauses the desk where it is not.
+    """
     from outcry.runtime.migrations import require_schema
 
     found = plain_database()
     require_schema(found)
+    if _is_function():
+        from outcry.controls.restored import recognise
+
+        with found.transaction() as tx:
+            recognise(tx, address=_place(), now=clock().now())
     return found
 
 
@@ -346,26 +354,20 @@ def migrate() -> list[str]:
     found = plain_database(statement_timeout_s=90.0)
     applied = migrations.migrate(found, now=clock().now())
     with found.transaction() as tx:
-        ensure_started_paused(tx, clock().now())
+        ensure_started_paused(tx, clock().now(), address=_place())
     return applied
 
 
 # ─── where things are ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _address(common: models.Settings) -> Address:
-    if common.database_url is not None:
-        return Address.from_url(common.database_url)
-    assert common.database_secret_arn is not None, "checked with the settings"
-    found = secrets().read(common.database_secret_arn, "host", "port", "dbname", "username", "password")
-    return Address(
-        user=found["username"].reveal(),
-        database=found["dbname"].reveal(),
-        host=found["host"].reveal(),
-        port=int(found["port"].reveal()),
-        password=found["password"],
-        ca_file=Path(common.database_ca_file) if common.database_ca_file else None,
-    )
+def _address() -> Address:
+    return address_of(settings_of(models.Settings), secrets())
+
+
+def _place() -> str | None:
+    """Where this function reaches the database; of a person's machine, which may use a tunnel, it says nothing."""
+    return place_of(_address()) if _is_function() else None
 
 
 def _kms() -> "Kms":
@@ -376,6 +378,10 @@ def _kms() -> "Kms":
 
 def _doorbell(queues: Mapping[Any, str]) -> Doorbell:
     return SqsDoorbell(queues)
+
+
+def _is_function() -> bool:
+    return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
 
 def _function() -> str:

@@ -12,11 +12,12 @@ from datetime import datetime
 
 from outcry.controls import store
 from outcry.controls.model import DESK, ControlMode, ScopeKind, UnknownScope, parse_scope
+from outcry.controls.restored import recognise
 from outcry.notices.model import Level
 from outcry.notices.tell import tell
 from outcry.runtime.database import Transaction
 
-FIRST_START = "new or restored database: reconcile, then resume"
+FIRST_START = "new database: look at it, then resume"
 _SET_BY_ITSELF = "outcry"
 _TOPIC = "controls"
 
@@ -43,8 +44,12 @@ def halt(tx: Transaction, scope: str, reason: str, by: str, now: datetime) -> bo
 
 
 def resume(tx: Transaction, scope: str, by: str, now: datetime) -> tuple[ControlMode, ...]:
-    """Lift pause, flatten and halt of exactly this scope; wider and narrower ones stay. Returns which."""
+    """Lift pause, flatten and halt of exactly this scope; wider and narrower ones stay. Returns which.
+
+    A restored database that nobody recognised yet is recognised first: resuming the desk is the look that it waits for.
+    """
     _check(tx, scope, by)
+    recognise(tx, address=None, now=now)
     store.hold_alone(tx)
     lifted = store.lift(tx, scope=scope, lifted_by=by, now=now)
     if lifted:
@@ -61,9 +66,14 @@ def resume(tx: Transaction, scope: str, by: str, now: datetime) -> tuple[Control
     return tuple(control.mode for control in lifted)
 
 
-def ensure_started_paused(tx: Transaction, now: datetime) -> bool:
-    """Pause the desk where no control was ever set: a person looks first. True: paused now."""
+def ensure_started_paused(tx: Transaction, now: datetime, *, address: str | None = None) -> bool:
+    """Pause the desk where no control was ever set, or where the database was restored. True: paused now.
+
+    `address`: where this process reaches the database, as `restored.recognise` takes it.
+    """
     store.hold_alone(tx)
+    if recognise(tx, address=address, now=now):
+        return True
     return store.is_untouched(tx) and _set(tx, ControlMode.PAUSE, DESK, FIRST_START, _SET_BY_ITSELF, now)
 
 

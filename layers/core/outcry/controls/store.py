@@ -13,6 +13,13 @@ from outcry.runtime.database import Row, Transaction
 
 _LOCK = 0x0C7C_1A12  # the advisory lock's key: any constant that nothing else in the database uses
 
+# A database that is not the one its rows were written in counts as paused, before anybody has noticed it.
+_RESTORED = """
+        select 0 as control_id, 'desk' as scope, 'pause' as mode, :restored as reason, 'outcry' as who, noted_at as at
+          from database_identity where identity <> identity_of_this_database()
+"""
+RESTORED = "the database was restored, and nobody has looked at it yet"
+
 _NAMES = {
     ScopeKind.ACCOUNT: "select account_id as name from accounts order by account_id",
     ScopeKind.DEPLOYMENT: "select deployment_id as name from deployments order by deployment_id",
@@ -39,15 +46,16 @@ def entry_controls(
     """The standing controls and the running locks of these scopes, in one statement."""
     hold_still(tx)
     rows = tx.all(
-        """
+        f"""
         select control_id, scope, mode, reason, set_by as who, set_at as at from controls
          where lifted_at is null and scope = any(cast(:scopes as text[]))
-         union all
+         union all {_RESTORED} union all
         select null, scope, null, reason, protection, locked_until from locks
          where lifted_at is null and locked_until > :now and scope = any(cast(:scopes as text[]))
         """,
         scopes=sorted(scopes),
         now=now,
+        restored=RESTORED,
     )
     controls = [_control(row) for row in rows if row["mode"] is not None]
     return controls, [
@@ -60,10 +68,11 @@ def standing_controls(tx: Transaction) -> list[Control]:
     return [
         _control(row)
         for row in tx.all(
-            """
+            f"""
             select control_id, scope, mode, reason, set_by as who, set_at as at from controls
-             where lifted_at is null order by control_id
-            """
+             where lifted_at is null union all {_RESTORED} order by control_id
+            """,
+            restored=RESTORED,
         )
     ]
 
@@ -112,6 +121,52 @@ def lift(tx: Transaction, *, scope: str, lifted_by: str, now: datetime) -> list[
         now=now,
     )
     return sorted((_control(row) for row in rows), key=lambda control: control.control_id)
+
+
+def noted_identity(tx: Transaction) -> Row | None:
+    """Which database the rows were written in, as far as anybody noted; None where nobody did yet."""
+    return tx.one("select identity, address, noted_at from database_identity")
+
+
+def is_another(tx: Transaction, *, address: str | None) -> bool:
+    """Whether the database that was noted is another than this one. What is not known of either does not count."""
+    row = tx.one(
+        """
+        select identity <> identity_of_this_database() or coalesce(address <> cast(:address as text), false) as found
+          from database_identity
+        """,
+        address=address,
+    )
+    return bool(row and row["found"])
+
+
+def is_noted(tx: Transaction, *, address: str | None) -> bool:
+    """Whether exactly this database is noted, so that nothing is to be done."""
+    row = tx.one(
+        """
+        select identity = identity_of_this_database()
+               and (cast(:address as text) is null or address is not distinct from cast(:address as text)) as found
+          from database_identity
+        """,
+        address=address,
+    )
+    return bool(row and row["found"])
+
+
+def note_identity(tx: Transaction, *, address: str | None, now: datetime) -> None:
+    """Note which database this is, and where it is reached; an address that is not known leaves a noted one as it is."""
+    tx.execute(
+        """
+        insert into database_identity (identity, address, noted_at)
+        values (identity_of_this_database(), cast(:address as text), :now)
+        on conflict (only_row) do update
+           set identity = excluded.identity, noted_at = excluded.noted_at,
+               address = case when database_identity.identity = excluded.identity
+                              then coalesce(excluded.address, database_identity.address) else excluded.address end
+        """,
+        address=address,
+        now=now,
+    )
 
 
 def is_untouched(tx: Transaction) -> bool:

@@ -1,4 +1,5 @@
-"""The minute's tick: rings the monitors four times a minute, finds work whose doorbell was lost, and carries out flattens.
+"""The minute's tick: rings the monitors four times a minute, finds work whose doorbell was lost, carries out flattens, and
+pauses a desk whose database was restored.
 
 Promises: exits are swept before entries; at most 500 rings a table; rows are pushed back as they are rung, so that a row that
 fails is rung ever more rarely and never starves the others.
@@ -9,6 +10,7 @@ from datetime import datetime, timedelta
 from itertools import batched
 from uuid import UUID
 
+from outcry.controls.restored import recognise
 from outcry.monitoring import store, sweep_store
 from outcry.orders.flatten import flatten_standing
 from outcry.runtime.clock import Clock
@@ -36,6 +38,8 @@ class Tick:
     def run(self) -> dict[str, int]:
         """Ring what is due and return how much of each. Two ticks in one minute ring the monitors once."""
         now = self._clock.now()
+        with self._database.transaction() as tx:
+            recognise(tx, address=None, now=now)
         rung = self._sweep(now)
         rung["ticks"] = self._ring_monitors(now)
         with self._database.transaction() as tx:
