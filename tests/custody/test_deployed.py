@@ -1,18 +1,22 @@
 """A signer made by the function of a deployed stack: what is asked, what is understood, and what stays unknown."""
 
+import io
 import json
 import threading
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+import boto3
 import pytest
 
+from local.aws import ACCOUNT, LocalAws
 from outcry.custody.deployed import DeploymentRefused, create_signer
 from outcry.custody.keyring import CreatedSigner
 from outcry.custody.modes import Custody
-from outcry.runtime.errors import BugError, ConfigurationError, InfrastructureError
+from outcry.runtime.errors import BugError, ConfigurationError, InfrastructureError, OutcryError
 
 MADE = {
     "signer_id": "alice-signer-1",
@@ -148,3 +152,45 @@ def test_no_answer_leaves_it_open_whether_a_signer_was_made(
 
     with pytest.raises(InfrastructureError, match="outcry signer show"):
         create_signer("desk-signers", "alice", 2, Custody.KMS)
+
+
+# ─── on the local AWS, whose Lambda runs what it is given ───────────────────────────────────────────────────
+
+FUNCTION = """
+class ConfigurationError(Exception):
+    pass
+
+
+def handler(event, context):
+    if event["slot"] == 1:
+        raise ConfigurationError("slot = 1 cannot be used: revoke alice-signer-1 first")
+    return {"signer_id": "alice-signer-2", "account_id": event["account"], "venue": "hyperliquid",
+            "network": "local", "slot": event["slot"], "version": 2, "address": "0x" + "ab" * 20,
+            "custody": event["custody"], "key_arn": "arn:aws:kms:us-east-1:000000000000:key/1"}
+"""
+
+
+@pytest.fixture
+def function(aws: LocalAws) -> str:
+    """A deployed function that refuses slot 1."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("index.py", FUNCTION)
+    created: Any = boto3.client("lambda").create_function(
+        FunctionName="desk-signers",
+        Runtime="python3.13",
+        Handler="index.handler",
+        Role=f"arn:aws:iam::{ACCOUNT}:role/signers",
+        Code={"ZipFile": packed.getvalue()},
+    )
+    return str(created["FunctionName"])
+
+
+def test_a_function_in_lambda_makes_a_signer_and_refuses_in_its_own_words(function: str) -> None:
+    made = create_signer(function, "alice", 2, Custody.KMS)
+
+    # the local AWS gives no error's class, so that its refusals are faults here
+    with pytest.raises(OutcryError, match="slot = 1 cannot be used: revoke alice-signer-1 first"):
+        create_signer(function, "alice", 1, Custody.KMS)
+
+    assert (made.signer_id, made.slot, made.custody) == ("alice-signer-2", 2, Custody.KMS)

@@ -29,6 +29,7 @@ from outcry.orders.execute import Executor
 from outcry.orders.plan import plan_exit
 from outcry.orders.signers import AccountSigners
 from outcry.positions import store as positions_store
+from outcry.runtime.database import Address, Database
 from outcry.runtime.errors import BugError, InfrastructureError
 from outcry.runtime.reasons import Reason
 from tests.orders.workshop import LIVE, MASTER, Workshop
@@ -152,6 +153,29 @@ def test_the_venue_takes_an_order_a_stop_and_an_exit_that_were_signed_in_kms(ben
     assert {(row["signer_id"], row["signer_address"]) for row in actions} == {(made.signer_id, made.address)}
     assert len({row["nonce"] for row in actions}) == len(actions)
     assert len(bench.kms.signed) == len(actions)
+
+
+def test_kms_is_never_asked_inside_of_a_transaction(bench: Bench, database_url: str) -> None:
+    bench.kms_signer()
+    observer = Database(Address.from_url(database_url), network="local")
+    states: list[str] = []
+
+    def look() -> None:
+        with observer.transaction() as tx:
+            rows = tx.all(
+                """
+                select state from pg_stat_activity
+                 where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
+                """
+            )
+        states.extend(row["state"] for row in rows)
+
+    bench.kms.before = look
+    bench.enter()
+    observer.close()
+
+    assert len(states) >= 4
+    assert set(states) == {"idle"}
 
 
 @pytest.mark.parametrize("fault", ["drop_after_commit", "drop_before_commit"])
