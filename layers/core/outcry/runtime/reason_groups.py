@@ -79,6 +79,7 @@ _MEMBERS: dict[ReasonGroup, tuple[Reason, ...]] = {
     ReasonGroup.VENUE: (
         Reason.ACCOUNT_MODE_UNKNOWN,
         Reason.NO_SIGNER,
+        Reason.SIGNER_KEY_REFUSED,
         Reason.SIGNER_INVALID,
         Reason.VENUE_MINIMUM,
         Reason.VENUE_MARGIN,
