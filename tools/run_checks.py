@@ -46,11 +46,16 @@ CHECKS: list[tuple[str, list[str]]] = [
 ]
 
 
+def command(arguments: Sequence[str]) -> list[str]:
+    """What is run for a check: a program of its own by its path, anything else with our own interpreter."""
+    return [*arguments] if arguments[0].startswith("/") else [sys.executable, *arguments]
+
+
 def run(check: tuple[str, list[str]]) -> bool:
     name, arguments = check
     started = time.monotonic()
     done = subprocess.run(
-        arguments if arguments[0].startswith("/") else [sys.executable, *arguments],
+        command(arguments),
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT / 'layers' / 'core'}{os.pathsep}{ROOT}"},
         stdout=subprocess.PIPE,

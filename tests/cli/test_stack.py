@@ -9,6 +9,7 @@ import pytest
 
 from local.aws import LocalAws
 from outcry.cli import aws as asking
+from outcry.cli.stack import DeployedFunction, settings_of
 from tests.cli.conftest import Outcry
 from tests.cli.test_doctor import Found
 
@@ -123,6 +124,19 @@ def test_f22_functions_that_disagree_about_a_setting_are_an_error_that_names_bot
         "OUTCRY_NETWORK = 'local' cannot be used: TickFunction has it and NotifyFunction has 'testnet'"
         in (answer.sentence)
     )
+
+
+def test_the_database_role_of_execute_orders_is_its_own_and_no_disagreement() -> None:
+    def function(name: str, role: str) -> DeployedFunction:
+        settings = {
+            "OUTCRY_NETWORK": "testnet",
+            "OUTCRY_DATABASE_SECRET_ARN": f"arn:aws:secretsmanager:{role}",
+        }
+        return DeployedFunction(name, name, "Active", "Successful", settings)
+
+    found = settings_of([function("ExecuteOrdersFunction", "orders"), function("TickFunction", "common")])
+
+    assert found["OUTCRY_DATABASE_SECRET_ARN"] == "arn:aws:secretsmanager:common"
 
 
 @pytest.mark.usefixtures("deploy")

@@ -16,6 +16,8 @@ from outcry.runtime.settings import PREFIX
 
 STACK_VARIABLE = f"{PREFIX}STACK"
 _OF_THIS_MACHINE = frozenset({f"{PREFIX}DATABASE_CA_FILE"})
+# execute_orders may log into the same database by a role of its own, which is not for people
+_OF_ITS_OWN = frozenset({("ExecuteOrdersFunction", f"{PREFIX}DATABASE_SECRET_ARN")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,11 @@ def settings_of(functions: list[DeployedFunction]) -> dict[str, str]:
     found: dict[str, tuple[str, str]] = {}
     for function in functions:
         for name, value in function.settings.items():
-            if not name.startswith(PREFIX) or name in _OF_THIS_MACHINE:
+            if (
+                not name.startswith(PREFIX)
+                or name in _OF_THIS_MACHINE
+                or (function.logical_id, name) in _OF_ITS_OWN
+            ):
                 continue
             first, known = found.setdefault(name, (function.logical_id, value))
             if known != value:
