@@ -8,7 +8,7 @@ import pytest
 from outcry.runtime.address import address_of, place_of
 from outcry.runtime.database import Address
 from outcry.runtime.errors import ConfigurationError
-from outcry.runtime.secrets import SecretStore
+from outcry.runtime.secrets import Secret, SecretStore
 from outcry.runtime.settings import Network, Settings
 
 ARN = "arn:aws:secretsmanager:eu-west-1:1:secret:db"
@@ -59,6 +59,18 @@ def test_f23_a_field_that_is_empty_or_missing_is_named(field: str) -> None:
         read({**GOOD, field: " "})
     with pytest.raises(ConfigurationError, match=f"'{field}'"):
         read({name: value for name, value in GOOD.items() if name != field})
+
+
+def test_f22_a_password_that_was_rotated_is_found_when_the_address_is_asked_for_anew() -> None:
+    content = dict(GOOD)
+    settings = Settings(network=Network.TESTNET, database_secret_arn=ARN)
+    secrets = SecretStore(Vault(content))
+    address_of(settings, secrets)
+    content["password"] = "rotated"
+
+    known, renewed = address_of(settings, secrets), address_of(settings, secrets, anew=True)
+
+    assert (known.password, renewed.password) == (Secret("hidden-word"), Secret("rotated"))
 
 
 def test_a_socket_says_nothing_about_where_a_database_is() -> None:

@@ -79,6 +79,7 @@ def plain_database(statement_timeout_s: float = 10.0) -> Database:
         network=common.network.value,
         statement_timeout_s=statement_timeout_s,
         application=_function(),
+        renew=lambda: _address(anew=True),
     )
 
 
@@ -361,8 +362,8 @@ def migrate() -> list[str]:
 # ─── where things are ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _address() -> Address:
-    return address_of(settings_of(models.Settings), secrets())
+def _address(*, anew: bool = False) -> Address:
+    return address_of(settings_of(models.Settings), secrets(), anew=anew)
 
 
 def _place() -> str | None:

@@ -14,12 +14,17 @@ from outcry.runtime.settings import Settings
 _HIGHEST_PORT = 65_535
 
 
-def address_of(common: Settings, secrets: SecretStore) -> Address:
-    """The address in the URL, or in the secret. Raises ConfigurationError, or InfrastructureError where it cannot be read."""
+def address_of(common: Settings, secrets: SecretStore, *, anew: bool = False) -> Address:
+    """The address in the URL, or in the secret. Raises ConfigurationError, or InfrastructureError where it cannot be read.
+
+    `anew` reads the secret again, because the password in it may have been rotated.
+    """
     if common.database_url is not None:
         return Address.from_url(common.database_url)
     arn = common.database_secret_arn
     assert arn is not None, "checked with the settings"
+    if anew:
+        secrets.forget(arn)
     found = secrets.read(arn, "host", "port", "dbname", "username", "password")
     port = found["port"].reveal()
     if not (port.isascii() and port.isdigit() and 0 < int(port) <= _HIGHEST_PORT):

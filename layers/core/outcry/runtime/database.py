@@ -5,17 +5,16 @@ Promises:
 - Statement and lock timeouts are set on the server, so that no statement outlives a Lambda.
 - A socket that died while the process was frozen is replaced once, at the start of a transaction, where nothing has
   been done yet. In the middle of work it is never replaced: `DatabaseUnavailable` is raised and the queue repeats.
-- Certificate and host name are verified; a plain connection is refused everywhere but on `network = local`.
+- Certificate and host name are verified; a plain connection is refused everywhere but on `network = local` (see `connect`).
 
 A connection is never shared by threads.
 """
 
 import re
-import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pg8000.exceptions
 import pg8000.native
 
+from outcry.runtime.connect import LoginRefused, login_fault, open_socket
 from outcry.runtime.errors import ConfigurationError, DatabaseUnavailable, InfrastructureError
 from outcry.runtime.metrics import DATABASE_CONNECT_MS
 from outcry.runtime.secrets import Secret
@@ -157,8 +157,11 @@ class Database:
         statement_timeout_s: float = 10.0,
         lock_timeout_s: float = 4.0,
         application: str = "outcry",
+        renew: Callable[[], Address] | None = None,
     ) -> None:
+        """`renew` reads the address anew: its login is taken when ours is refused, because a password may have been rotated."""
         self._address = address
+        self._renew = renew
         self._network = network
         self._statement_timeout_s = statement_timeout_s
         self._lock_timeout_s = lock_timeout_s
@@ -231,18 +234,28 @@ class Database:
             self.close()
 
     def _connect(self) -> pg8000.native.Connection:
-        address = self._address
+        try:
+            return self._log_in(self._address)
+        except LoginRefused:
+            known = self._address
+            found = self._renew() if self._renew else known
+            # the login alone: at another place there may be another database, and this process knows the one that it began with
+            self._address = replace(known, user=found.user, password=found.password)
+            if self._address == known:
+                raise
+            return self._log_in(self._address)
+
+    def _log_in(self, address: Address) -> pg8000.native.Connection:
         began_s = time.perf_counter()
+        opened = open_socket(address.host, address.port, address.socket, self._network, address.ca_file)
+        opened.settimeout(int(self._statement_timeout_s) + 5)
         try:
             connection = pg8000.native.Connection(
                 address.user,
-                host=address.host or "localhost",
-                port=address.port,
-                unix_sock=address.socket,
                 database=address.database,
-                password=address.password.reveal() if address.password else None,
-                ssl_context=self._tls(),
-                timeout=int(self._statement_timeout_s) + 5,
+                password=address.password.reveal() if address.password else "",
+                sock=opened,
+                ssl_context=False,  # it is as secure as it will be: the driver has nothing to negotiate
                 application_name=self._application,
             )
             for name, seconds in (
@@ -256,20 +269,30 @@ class Database:
             connection.run("set timezone to 'UTC'")
             connection.register_in_adapter(pg8000.native.TIMESTAMPTZ, _moment)
         except (OSError, pg8000.exceptions.Error) as error:
-            raise DatabaseUnavailable(_without_password(str(error))) from error
+            opened.close()
+            refusal = _refusal(error)
+            raise login_fault(
+                str(refusal.get("C", "")),
+                _without_password(str(refusal.get("M", error))),
+                user=address.user,
+                database=address.database,
+                host=address.host,
+            ) from error
+        except BaseException:
+            opened.close()
+            raise
         DATABASE_CONNECT_MS.record((time.perf_counter() - began_s) * 1000)
         return connection
 
-    def _tls(self) -> ssl.SSLContext | None:
-        if self._network == "local":
-            return None
-        if self._address.host is None:
-            raise ConfigurationError(
-                "OUTCRY_DATABASE_URL", "unix socket", "name a host: plain sockets are for network=local"
-            )
-        return ssl.create_default_context(
-            cafile=str(self._address.ca_file) if self._address.ca_file else None
-        )
+
+def _refusal(error: BaseException) -> dict[str, Any]:
+    """What the server said to a login: the driver hides it where the server hung up right after it."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, pg8000.exceptions.DatabaseError):
+            return _detail(found)
+        found = found.__context__
+    return {}
 
 
 def _moment(written: str) -> datetime:

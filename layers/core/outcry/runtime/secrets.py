@@ -72,6 +72,10 @@ class SecretStore:
                 raise ConfigurationError(f"secret {arn}", "…", f"add the field {field!r} to its JSON object")
         return {field: found[field] for field in (fields or tuple(found))}
 
+    def forget(self, arn: str) -> None:
+        """Read `arn` anew at its next use: what it holds was changed."""
+        self._known.pop(arn, None)
+
     def _fetch(self, arn: str) -> dict[str, Secret]:
         import boto3
         from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
