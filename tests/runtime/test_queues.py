@@ -1,17 +1,19 @@
 """Doorbells: what a message holds, what is made of an odd one, and how a batch is answered."""
 
 import json
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
 import boto3
 import pytest
+from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
 from local.aws import LocalAws
 from outcry.runtime.errors import InfrastructureError
-from outcry.runtime.queues import Message, Queue, Ring, SqsDoorbell, answer_batch, messages
+from outcry.runtime.queues import Message, Queue, Ring, SqsDoorbell, answer_batch, messages, trace_header
 
 
 def record(body: str | None, *, receives: int | None = 1, number: int = 1) -> dict[str, Any]:
@@ -150,6 +152,46 @@ def test_an_environment_that_is_told_to_stop_stops() -> None:
         answer_batch(arrived(1), work, last_receive=1, give_up=never)
 
 
+# ─── what is traced ─────────────────────────────────────────────────────────────────────────────────────────
+
+TRACE = "0123456789abcdef0123456789abcdef"
+HEX = st.text("0123456789abcdef", min_size=32, max_size=32)
+
+
+@given(trace_id=HEX, queue=st.sampled_from(Queue))
+def test_the_header_is_our_trace_id_in_xrays_form(trace_id: str, queue: Queue) -> None:
+    header = trace_header(queue, trace_id)
+
+    assert header is not None
+    root, sampled = header.split(";")
+    assert root.removeprefix("Root=1-").replace("-", "") == trace_id
+    assert [len(part) for part in root.split("-")] == [6, 8, 24]
+    assert sampled in {"Sampled=0", "Sampled=1"}
+
+
+@given(trace_id=HEX, queue=st.sampled_from(sorted(set(Queue) - {Queue.TICKS_HYPERLIQUID})))
+def test_all_that_trades_and_all_that_is_told_is_traced(trace_id: str, queue: Queue) -> None:
+    assert str(trace_header(queue, trace_id)).endswith("Sampled=1")
+
+
+def test_one_tick_in_twenty_is_traced_and_always_the_same_ones() -> None:
+    ids = [uuid.uuid5(uuid.NAMESPACE_OID, str(number)).hex for number in range(20_000)]
+
+    headers = [str(trace_header(Queue.TICKS_HYPERLIQUID, trace_id)) for trace_id in ids]
+    again = [str(trace_header(Queue.TICKS_HYPERLIQUID, trace_id)) for trace_id in ids]
+
+    assert headers == again
+    assert 0.04 < sum(header.endswith("Sampled=1") for header in headers) / len(ids) < 0.06
+
+
+@pytest.mark.parametrize(
+    "trace_id",
+    ["", "test", TRACE[1:], TRACE + "0", TRACE.upper(), "discovered-live-1-BTC", TRACE[:-1] + "\n"],
+)
+def test_an_id_of_another_kind_gets_no_header(trace_id: str) -> None:
+    assert trace_header(Queue.EXITS, trace_id) is None
+
+
 # ─── the queues themselves ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -177,6 +219,30 @@ def test_ringing_for_nothing_sends_nothing(url: str) -> None:
     SqsDoorbell({Queue.EXITS: url}, boto3.client("sqs")).ring(Queue.EXITS, [])
 
     assert rung(url) == []
+
+
+def test_a_doorbell_with_a_trace_header_is_taken_as_any_other(url: str) -> None:
+    SqsDoorbell({Queue.EXITS: url}).ring(Queue.EXITS, [Ring("1", TRACE)])
+
+    assert rung(url) == ["1"]
+
+
+def test_the_trace_header_travels_beside_the_body() -> None:
+    client = boto3.client("sqs", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="s")
+    rings = [Ring("1", TRACE), Ring("2", "discovered-live-1-BTC")]
+    bodies = [
+        {"Id": str(number), "MessageBody": ring.body(), "DelaySeconds": 0}
+        for number, ring in enumerate(rings)
+    ]
+    header = {"DataType": "String", "StringValue": f"Root=1-01234567-{TRACE[8:]};Sampled=1"}
+    entries = [{**bodies[0], "MessageSystemAttributes": {"AWSTraceHeader": header}}, bodies[1]]
+
+    with Stubber(client) as stub:  # the local servers forget a batch's system attributes; boto3 knows them
+        stub.add_response(
+            "send_message_batch", {"Successful": [], "Failed": []}, {"QueueUrl": "u", "Entries": entries}
+        )
+        SqsDoorbell({Queue.EXITS: "u"}, client).ring(Queue.EXITS, rings)
+        stub.assert_no_pending_responses()
 
 
 def test_a_delayed_ring_is_not_heard_yet(url: str) -> None:

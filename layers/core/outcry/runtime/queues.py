@@ -2,10 +2,13 @@
 
 A message means "advance this row from whatever state it is in". Losing one loses nothing, because sweeps ring again;
 a second one does nothing, because rows are claimed. `answer_batch` answers SQS message by message, so that one bad row
-never makes its neighbours come again.
+never makes its neighbours come again. Each doorbell says in X-Ray's header whether its run is traced: what trades and what is
+told always, ticks in one of twenty, chosen by their trace id and by nothing else.
 """
 
+import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,6 +29,22 @@ class Queue(StrEnum):
     EXITS = "exits"
     TICKS_HYPERLIQUID = "ticks-hyperliquid"
     NOTICES = "notices"
+
+
+_TRACED_SHARE = {Queue.TICKS_HYPERLIQUID: 0.05}  # of every other queue's doorbells: all
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def trace_header(queue: Queue, trace_id: str) -> str | None:
+    """X-Ray's header for a doorbell: our trace id in its form, and whether the run is traced. None for an id of another kind.
+
+    X-Ray's ids are 8 and 24 hex digits, the first eight once a time; it takes ids of W3C's kind, which are all chance.
+    """
+    if _TRACE_ID.fullmatch(trace_id) is None:
+        return None
+    chance = int.from_bytes(hashlib.sha256(trace_id.encode()).digest()[:4]) / 2**32
+    is_traced = chance < _TRACED_SHARE.get(queue, 1)
+    return f"Root=1-{trace_id[:8]}-{trace_id[8:]};Sampled={int(is_traced)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +83,12 @@ class SqsDoorbell:
             self._client = boto3.client("sqs")
         for chunk in batched(rings, _BATCH, strict=False):
             entries: list[Any] = [
-                {"Id": str(index), "MessageBody": ring.body(), "DelaySeconds": delay_s}
+                {
+                    "Id": str(index),
+                    "MessageBody": ring.body(),
+                    "DelaySeconds": delay_s,
+                    **_traced(queue, ring.trace_id),
+                }
                 for index, ring in enumerate(chunk)
             ]
             try:
@@ -75,6 +99,13 @@ class SqsDoorbell:
                 raise InfrastructureError(
                     f"queue {queue} refused {len(answer['Failed'])} of {len(entries)} messages"
                 )
+
+
+def _traced(queue: Queue, trace_id: str) -> dict[str, Any]:
+    header = trace_header(queue, trace_id)
+    if header is None:
+        return {}
+    return {"MessageSystemAttributes": {"AWSTraceHeader": {"DataType": "String", "StringValue": header}}}
 
 
 @dataclass(frozen=True, slots=True)
