@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from outcry.runtime import metrics
+from outcry.runtime.errors import InfrastructureError
 from outcry.runtime.metrics import Nature
 from outcry.runtime.observability import logger, trace, watched
 from tests.architecture.sources import Source, handlers
@@ -96,3 +97,58 @@ def test_every_handler_is_watched(source: Source) -> None:
     (found,) = [n for n in source.tree.body if isinstance(n, ast.FunctionDef) and n.name == "handler"]
 
     assert [ast.unparse(each) for each in found.decorator_list] == ["watched"]
+
+
+# ─── what an exception says ─────────────────────────────────────────────────────────────────────────────────
+
+
+ROW = "Failing row contains (LONG BTC 60k)"
+
+
+def fail_with_foreign_words() -> None:
+    raise ValueError(ROW)
+
+
+def told_of(lines: io.StringIO) -> str:
+    (line,) = logged(lines)
+    assert "stack_trace" not in line
+    return str(line["exception"])
+
+
+def test_an_exception_of_others_is_told_without_its_words(lines: io.StringIO) -> None:
+    try:
+        fail_with_foreign_words()
+    except ValueError:
+        logger.exception("A message failed")
+
+    told = told_of(lines)
+    assert told.startswith("ValueError\n")
+    assert "in fail_with_foreign_words" in told
+    assert "LONG BTC" not in lines.getvalue()
+
+
+def test_an_exception_of_ours_is_told_in_words_and_what_it_came_from_is_not(lines: io.StringIO) -> None:
+    try:
+        try:
+            fail_with_foreign_words()
+        except ValueError as error:
+            raise InfrastructureError("the queue cannot be rung") from error
+    except InfrastructureError:
+        logger.exception("A message failed")
+
+    told = told_of(lines)
+    assert told.startswith("InfrastructureError: the queue cannot be rung\n")
+    assert "from ValueError\n" in told
+    assert "LONG BTC" not in lines.getvalue()
+
+
+def test_what_was_raised_from_nothing_hides_what_was_before(lines: io.StringIO) -> None:
+    try:
+        try:
+            fail_with_foreign_words()
+        except ValueError:
+            raise InfrastructureError("no") from None
+    except InfrastructureError:
+        logger.exception("A message failed")
+
+    assert "ValueError" not in told_of(lines)

@@ -37,6 +37,9 @@ _UNAVAILABLE_CLASSES = (
     "53",
     "25P03",
 )  # connection exception, operator intervention, insufficient resources, ended for idling in a transaction
+_TOLD = frozenset(
+    "SCMnt"
+)  # severity, code, message, constraint and table of an error; its detail shows the row
 PLAN_IS_OUTDATED = "0A000"  # a kept statement no longer fits its table
 # serialization, deadlock, lock timeout, statement timeout, outdated plan: doing it again may cure it
 _REPEATABLE = ("40001", "40P01", "55P03", "57014", PLAN_IS_OUTDATED)
@@ -314,6 +317,8 @@ def _translated(error: Exception) -> Exception:
         return DatabaseUnavailable(message)
     if code in _REPEATABLE:
         return InfrastructureError(message)
+    if detail:  # what the row held, and where in which statement: payload, for no log
+        error.args = ({name: said for name, said in detail.items() if name in _TOLD},)
     return error
 
 

@@ -7,16 +7,42 @@ Powertools' logger is used for its Lambda context keys.
 
 import functools
 import logging
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from outcry.runtime import emission
+from outcry.runtime.errors import OutcryError
 
-logger = Logger(service="outcry", use_rfc3339=True, utc=True)
+_OURS = (OutcryError, AssertionError)  # errors whose words we wrote
+_LONGEST_CHAIN = 5
+
+
+class _Formatter(LambdaPowertoolsFormatter):
+    """Tells an exception by its type and its way through the code; in words only where these are ours.
+
+    What a driver, a parser or a client raises may repeat what it was given: a row, a post, a signed request.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(use_rfc3339=True, utc=True, serialize_stacktrace=False)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's own name
+        told: list[str] = []
+        error: BaseException | None = ei[1]
+        while error is not None and len(told) < _LONGEST_CHAIN:
+            words = f": {error}" if isinstance(error, _OURS) else ""
+            told.append(f"{type(error).__name__}{words}\n{''.join(traceback.format_tb(error.__traceback__))}")
+            error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        return "from ".join(told)
+
+
+logger = Logger(service="outcry", logger_formatter=_Formatter())
 
 # tweepy and urllib3 print headers with bearer tokens at DEBUG, the Hyperliquid SDK prints signed payloads
 for _name in ("tweepy", "urllib3", "requests", "openai", "httpx", "botocore", "boto3", "root"):
