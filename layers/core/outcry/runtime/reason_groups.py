@@ -1,7 +1,7 @@
-"""Refusals in few words: each reason why a signal or an entry was refused belongs to one of eight groups.
+"""Refusals in few words: each reason why a signal or an entry was refused belongs to one of seven groups.
 
 Promises: total (every reason of a refusal has exactly one group) and closed: the groups are what dashboards count by, so that a new
-reason makes no new series. What ends a position is no refusal and has no group.
+reason makes no new series. Why a post is no call, and what ended a position, are no refusals and have no group.
 """
 
 from enum import StrEnum
@@ -12,7 +12,6 @@ from outcry.runtime.reasons import Reason
 class ReasonGroup(StrEnum):
     """What stood in the way."""
 
-    TEXT = "text"  # the post is no call of its author's own
     EVIDENCE = "evidence"  # the call does not weigh enough for the agent
     MARKET = "market"  # the token, the side or the market is not for trading
     CONTROL = "control"  # people or protections forbid it, or nothing is at work
@@ -23,14 +22,6 @@ class ReasonGroup(StrEnum):
 
 
 _MEMBERS: dict[ReasonGroup, tuple[Reason, ...]] = {
-    ReasonGroup.TEXT: (
-        Reason.REPOST,
-        Reason.PAID_PARTNERSHIP,
-        Reason.AUTHOR_NOT_FOLLOWED,
-        Reason.NO_CALL,
-        Reason.AMBIGUOUS_TICKER,
-        Reason.SUSPICIOUS_TEXT,
-    ),
     ReasonGroup.EVIDENCE: (
         Reason.AUTHOR_WEIGHT_ZERO,
         Reason.CONVICTION_TOO_LOW,
@@ -49,7 +40,6 @@ _MEMBERS: dict[ReasonGroup, tuple[Reason, ...]] = {
         Reason.DEPLOYMENT_NOT_ACTIVE,
     ),
     ReasonGroup.TIME: (
-        Reason.POST_TOO_OLD,
         Reason.CALL_TOO_OLD,
         Reason.ENTRY_TOO_LATE,
         Reason.MARK_RAN_AWAY,
@@ -81,6 +71,7 @@ _MEMBERS: dict[ReasonGroup, tuple[Reason, ...]] = {
         Reason.NO_SIGNER,
         Reason.SIGNER_KEY_REFUSED,
         Reason.SIGNER_INVALID,
+        Reason.SIGNER_KEY_REFUSED,
         Reason.VENUE_MINIMUM,
         Reason.VENUE_MARGIN,
         Reason.VENUE_NO_LIQUIDITY,
