@@ -71,7 +71,6 @@ _MEMBERS: dict[ReasonGroup, tuple[Reason, ...]] = {
         Reason.NO_SIGNER,
         Reason.SIGNER_KEY_REFUSED,
         Reason.SIGNER_INVALID,
-        Reason.SIGNER_KEY_REFUSED,
         Reason.VENUE_MINIMUM,
         Reason.VENUE_MARGIN,
         Reason.VENUE_NO_LIQUIDITY,
