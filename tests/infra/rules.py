@@ -136,6 +136,20 @@ def what_runs_by_the_clock_is_not_repeated(stack: Stack) -> list[str]:
     return [f"{name} is repeated by AWS" for name in sorted({*unbounded, *repeated})]
 
 
+def nothing_is_switched_off(stack: Stack) -> list[str]:
+    """F-41: what has to stop is paused by an operator, in the database; a deployment is no kill switch."""
+    off = [
+        *(
+            name
+            for name, p in stack.of("AWS::Lambda::EventSourceMapping")
+            if p.get("Enabled") in {False, "false"}
+        ),
+        *(name for name, p in stack.of("AWS::Scheduler::Schedule") if p.get("State") == "DISABLED"),
+        *(name for name, p in functions(stack).items() if p.get("ReservedConcurrentExecutions") == 0),
+    ]
+    return [f"{name} is switched off" for name in off]
+
+
 def names_leave_room_for_a_second_stack(stack: Stack) -> list[str]:
     """Whatever has a name of its own has the stack's name in it."""
     named = {
@@ -249,6 +263,7 @@ RULES: tuple[Rule, ...] = (
     connections_fit_the_database,
     reserved_concurrency_is_what_runs_at_most,
     what_runs_by_the_clock_is_not_repeated,
+    nothing_is_switched_off,
     names_leave_room_for_a_second_stack,
     schema_comes_before_what_uses_it,
     nothing_goes_round_in_a_circle,
