@@ -47,7 +47,7 @@ class Scripted:
         def answer(**_: Any) -> Any:
             self.asked.append(call)
             given = self._answers[call].pop(0)
-            if isinstance(given, Exception):
+            if isinstance(given, BaseException):
                 raise given
             return given
 
@@ -135,6 +135,16 @@ def test_a_key_that_is_not_yet_known_everywhere_is_asked_for_again(client: Any) 
 
     assert made == key
     assert len(waited) == 2
+
+
+def test_a_new_key_is_in_the_log_before_anything_else_can_go_wrong(caplog: pytest.LogCaptureFixture) -> None:
+    arn = "arn:aws:kms:us-east-1:000000000000:key/new"
+    killed = Scripted(create_key=[{"KeyMetadata": {"Arn": arn}}], get_public_key=[KeyboardInterrupt()])
+
+    with caplog.at_level(logging.INFO), pytest.raises(KeyboardInterrupt):
+        create(Kms(killed), SIGNER, OWNER, pause=never)
+
+    assert [vars(record)["key_arn"] for record in caplog.records] == [arn]
 
 
 @pytest.mark.parametrize("fault", [client_error("AccessDeniedException"), {"PublicKey": b"no key"}])

@@ -92,6 +92,8 @@ def create(kms: Kms, signer_id: str, owner: KeyOwner, pause: Callable[[float], N
         raise InfrastructureError(
             f"{error}; if a key was made all the same, it has the tag signer={signer_id} and no signer uses it"
         ) from None
+    # said at once: what comes now may take longer than the function may run
+    logger.info("A key was made in KMS", extra={"key_arn": key_arn, "signer_id": signer_id})
     try:
         return KmsKey(_address(kms, signer_id, key_arn, pause), key_arn)
     except OutcryError as error:
