@@ -9,7 +9,14 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-PARTS = ("template.yaml", "functions", "layers", "tools/build_layer.py", "tools/build.txt")
+PARTS = (
+    "template.yaml",
+    "infra/*.yaml",
+    "functions/**/*",
+    "layers/**/*",
+    "tools/build_layer.py",
+    "tools/build.txt",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +35,7 @@ def stamp(root: Path, architecture: str) -> Stamp:
     """What a build of the sources that are here now would be made of."""
     digest = hashlib.sha256()
     for part in PARTS:
-        for path in sorted([root / part, *(root / part).rglob("*")]):
+        for path in sorted(root.glob(part)):
             if path.is_file() and "__pycache__" not in path.parts:
                 digest.update(f"{path.relative_to(root)}\0".encode())
                 digest.update(hashlib.sha256(path.read_bytes()).digest())

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from local.built import Built
 from local.runtime_api import Invocation
 from local.runtime_process import RUNTIME, RunningFunction, running, search_path
+from outcry.custody.keyring import Keyring, activate_signer
+from outcry.custody.kms import Kms
 from outcry.runtime.database import Database
 from tests.architecture.sources import ROOT, Source, handlers
 from tests.functions.test_handlers import EVENTS, NO_FAILURES, Cloud, add_account
@@ -160,6 +163,21 @@ def test_f56_a_built_function_without_a_network_does_nothing_and_says_what_to_se
         assert ended.fault is not None
         assert ended.fault.kind == "ConfigurationError"
         assert ended.fault.message == "OUTCRY_NETWORK is not set: set it to mainnet, testnet or local"
+
+
+def test_f23_a_key_that_the_built_signers_seals_is_opened_by_what_execute_orders_opens_keys_with(
+    functions: dict[str, Built], cloud: Cloud, database: Database, tmp_path: Path
+) -> None:
+    add_account(database)
+    with running(functions["signers"], variables(cloud, "signers"), tmp_path) as function:
+        made = function.invoke(event("signers.invoke")).answer
+    with database.transaction() as tx:
+        activate_signer(tx, made["signer_id"], valid_until=None, now=datetime.now(UTC))
+
+    opened = Keyring(database, Kms()).active("local-test")
+
+    assert opened is not None
+    assert (opened.signer_id, opened.key.address) == (made["signer_id"], made["address"])
 
 
 @pytest.mark.parametrize("package", ["pg8000", "pydantic", "aws_lambda_powertools", "outcry"])

@@ -233,7 +233,7 @@ def test_what_is_installed_is_checked_against_its_hashes_and_never_built(checkou
     [
         ("outcry", "project"),
         ("test", "project ministack runtime"),
-        ("check", "project checkov"),
+        ("check", "project ministack checkov"),
         ("build", "project sam build"),
         ("runtime", "project ministack sam build runtime"),
         ("audit", "project audit"),
