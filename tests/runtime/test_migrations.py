@@ -125,22 +125,32 @@ def test_a_schema_older_than_the_build_needs_is_refused_with_both_numbers(empty:
 
 
 @pytest.mark.parametrize("beyond", [0, 1])
-def test_a_newer_schema_is_refused_only_where_it_breaks_this_build(empty: Database, beyond: int) -> None:
-    migrate(empty, now=NOON)
+def test_a_newer_schema_is_refused_only_where_its_file_says_that_it_breaks_this_build(
+    empty: Database, beyond: int
+) -> None:
     newest = len(bundled())
-    with empty.transaction() as tx:
-        tx.execute(
-            """
-            insert into schema_migrations (version, name, checksum, breaks_before, applied_at)
-            values (:version, 'later', '', :breaks, :now)
-            """,
-            version=newest + 1,
-            breaks=newest + beyond,
-            now=NOON,
-        )
+    says = f"-- what no build still reads\n-- breaks builds before {newest + beyond:04d}\n"
+    later = Migration(newest + 1, f"{newest + 1:04d}_contract.sql", says + "create table later (a integer);")
+
+    migrate(empty, now=NOON, migrations=[*bundled(), later])
 
     if beyond:
         with pytest.raises(SchemaMismatch, match="deploy a newer build"):
             require_schema(empty)
     else:
         require_schema(empty)
+
+
+def test_an_expanding_migration_breaks_no_build() -> None:
+    assert {one.breaks_before for one in bundled()} == {None}
+
+
+def test_an_older_build_that_comes_back_in_a_rollback_changes_nothing(empty: Database) -> None:
+    migrate(empty, now=NOON, migrations=[FIRST, SECOND])
+
+    assert migrate(empty, now=NOON, migrations=[FIRST]) == []
+    with empty.transaction() as tx:
+        assert [row["version"] for row in tx.all("select version from schema_migrations order by 1")] == [
+            1,
+            2,
+        ]

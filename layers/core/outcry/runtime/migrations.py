@@ -1,10 +1,14 @@
 """Applies the numbered SQL files of `outcry/migrations`, forward only, one transaction a file, under an advisory lock.
 
-A second run does nothing. A file that changed after it was applied is an error, never a silent difference.
-A build says which schemas it can run on (`SCHEMA_MIN`); a function refuses an older one at its first transaction.
+A second run does nothing, and so does an older build that comes back in a rollback. A file that changed after it was applied is
+an error, never a silent difference. A build runs on the schemas from `SCHEMA_MIN` to its own newest and on newer ones: a new
+column or table harms no older build. Where a newer one does (the contracting half of a change, at least a release after the
+expanding one), its file says so in a line of its own, `-- breaks builds before 0007`, and builds that know fewer than seven
+migrations refuse it.
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +18,7 @@ from outcry.runtime.database import Database, Transaction
 from outcry.runtime.errors import SchemaMismatch
 
 SCHEMA_MIN = 4
+_BREAKS = re.compile(r"^-- breaks builds before (\d{4})$", re.MULTILINE)
 _LOCK = 0x0C7C_1A11  # the advisory lock's key: any constant that nothing else in the database uses
 
 
@@ -28,6 +33,12 @@ class Migration:
     @property
     def checksum(self) -> str:
         return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    @property
+    def breaks_before(self) -> int | None:
+        """Builds that know fewer migrations than this cannot run once it is applied; None where all of them can."""
+        found = _BREAKS.search(self.sql)
+        return int(found[1]) if found else None
 
 
 def bundled() -> list[Migration]:
@@ -76,10 +87,14 @@ def migrate(database: Database, *, now: datetime, migrations: Sequence[Migration
 def _apply(tx: Transaction, migration: Migration, now: datetime) -> None:
     tx.script(migration.sql)
     tx.execute(
-        "insert into schema_migrations (version, name, checksum, applied_at) values (:version, :name, :checksum, :now)",
+        """
+        insert into schema_migrations (version, name, checksum, breaks_before, applied_at)
+        values (:version, :name, :checksum, :breaks_before, :now)
+        """,
         version=migration.version,
         name=migration.name,
         checksum=migration.checksum,
+        breaks_before=migration.breaks_before,
         now=now,
     )
 
