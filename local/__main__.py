@@ -1,18 +1,23 @@
-"""`python -m local demo …`: what of `local/` a person starts by name."""
+"""`python -m local demo …`, `python -m local stack …`: what of `local/` a person starts by name."""
 
 import sys
 
-_USAGE = "usage: python -m local demo [--help] …"
+_USAGE = "usage: python -m local demo|stack [--help] …"
 
 
 def main(arguments: list[str]) -> int:
     """Run the named part; the exit code."""
-    if not arguments or arguments[0] != "demo":
-        print(_USAGE, file=sys.stderr)
-        return 2
-    from local.demo.run import main as demo
+    match arguments:
+        case ["demo", *rest]:
+            from local.demo.run import main as demo
 
-    return demo(arguments[1:])
+            return demo(rest)
+        case ["stack", *rest]:
+            from local.stack.run import main as stack
+
+            return stack(rest)
+    print(_USAGE, file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

@@ -55,19 +55,24 @@ class LocalAws:
 
 
 @contextlib.contextmanager
-def running_aws(*, clock_file: Path | None = None, start_timeout_s: float = 30.0) -> Iterator[LocalAws]:
-    """A local AWS for as long as the block runs, on the served clock of `clock_file` or else on real time."""
+def running_aws(
+    *, clock_file: Path | None = None, enforce_permissions: bool = False, start_timeout_s: float = 30.0
+) -> Iterator[LocalAws]:
+    """A local AWS for as long as the block runs, on the served clock of `clock_file` or else on real time.
+
+    With `enforce_permissions` it evaluates the policies of whoever asks with a role's credentials; ours are the account's own.
+    """
     if not _PYTHON.exists():
         raise NotStarted("the local AWS has no environment yet: run tools/setup.sh ministack")
     with temporary_directory("aws") as directory:
-        server = _start(directory, clock_file, start_timeout_s)
+        server = _start(directory, clock_file, enforce_permissions, start_timeout_s)
         try:
             yield server
         finally:
             server.process.stop()
 
 
-def _start(directory: Path, clock_file: Path | None, timeout_s: float) -> LocalAws:
+def _start(directory: Path, clock_file: Path | None, enforce_permissions: bool, timeout_s: float) -> LocalAws:
     for attempt in range(_ATTEMPTS):
         port = free_port()
         process = start(
@@ -79,7 +84,7 @@ def _start(directory: Path, clock_file: Path | None, timeout_s: float) -> LocalA
             ],
             name="The local AWS",
             log=directory / "log",
-            environment=_environment(directory, port),
+            environment=_environment(directory, port) | ({"AUTH": "true"} if enforce_permissions else {}),
             directory=directory,
         )
         try:

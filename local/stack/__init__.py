@@ -1,1 +1,1 @@
-"""The deployed stack on the local AWS, and what is concluded from its run."""
+"""`make stack`: the template built and deployed for real, onto the local AWS, and tried as an operator would. Never deployed."""

@@ -1,0 +1,117 @@
+"""The SAM CLI as a person uses it, pointed at the local AWS: build, deploy, logs, remote invoke, delete.
+
+Promises: each command runs with a home of its own and no telemetry, so that nothing of the machine's AWS configuration is read
+or written; what it printed is kept in the run's folder; a command that takes longer than its limit is ended. An exit code is
+reported and never raised, because a deployment that fails is one of the things that are tried.
+"""
+
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.aws import LocalAws
+from local.processes import NotStarted
+from local.servers import ROOT
+
+STACK = "outcry"
+_SAM = ROOT / ".tools" / "sam" / "bin" / "sam"
+_PYTHON = ROOT / ".tools" / "build" / "bin"
+_LIMIT_S = 300.0
+_LAST_LINES = 25
+ARCHITECTURE = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a command did: its exit code, how long it took, and all that it printed."""
+
+    what: str
+    code: int
+    seconds: float
+    text: str
+
+    @property
+    def end(self) -> str:
+        """Its last lines, for a message."""
+        return "\n".join(self.text.splitlines()[-_LAST_LINES:])
+
+
+class Sam:
+    """Runs `sam` for one stack."""
+
+    def __init__(self, aws: LocalAws, folder: Path) -> None:
+        """Raises NotStarted where the tool's environment was not made."""
+        if not _SAM.exists():
+            raise NotStarted("SAM has no environment yet: run tools/setup.sh sam build")
+        self._folder = folder
+        self._count = 0
+        home = folder / "home"
+        home.mkdir(parents=True, exist_ok=True)
+        self._environment = {
+            **aws.environment,
+            "HOME": str(home),
+            "LANG": "C.UTF-8",
+            "PATH": f"{_PYTHON}{os.pathsep}/usr/local/bin:/usr/bin:/bin",
+            "SAM_CLI_TELEMETRY": "0",
+            "OUTCRY_ARCHITECTURE": ARCHITECTURE,
+            **{name: os.environ[name] for name in ("PIP_CACHE_DIR", "PIP_INDEX_URL") if name in os.environ},
+        }
+
+    def build(self, source: Path, into: Path) -> Ran:
+        """Build the template of `source`; the built one is `into/template.yaml`."""
+        return self._run(
+            "build", "--template", str(source / "template.yaml"), "--build-dir", str(into), at=source
+        )
+
+    def deploy(self, built: Path, parameters: Mapping[str, str]) -> Ran:
+        """Create or update the stack, and wait for its end, also where that is a rollback."""
+        return self._run(
+            *("deploy", "--template-file", str(built / "template.yaml"), "--stack-name", STACK),
+            *("--resolve-s3", "--no-confirm-changeset", "--no-progressbar", "--no-fail-on-empty-changeset"),
+            *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"),
+            "--parameter-overrides",
+            *(f"{name}={value}" for name, value in sorted(parameters.items())),
+        )
+
+    def logs(self, *arguments: str) -> Ran:
+        """`sam logs` of the stack."""
+        return self._run("logs", "--stack-name", STACK, *arguments)
+
+    def remote_invoke(self, function: str, event: Path) -> Ran:
+        """`sam remote invoke` of one function, by its logical id, with an event file."""
+        return self._run("remote", "invoke", function, "--stack-name", STACK, "--event-file", str(event))
+
+    def delete(self) -> Ran:
+        """Delete the stack without asking."""
+        return self._run("delete", "--stack-name", STACK, "--no-prompts", "--region", "us-east-1")
+
+    def _run(self, *arguments: str, at: Path | None = None) -> Ran:
+        self._count += 1
+        log = self._folder / f"sam-{self._count:02d}-{arguments[0]}.log"
+        started = time.monotonic()
+        with log.open("wb") as output:
+            code = _code([str(_SAM), *arguments], self._environment, at or self._folder, output)
+        text = log.read_text(errors="replace")
+        return Ran(f"sam {arguments[0]}", code, time.monotonic() - started, text)
+
+
+def _code(command: Sequence[str], environment: Mapping[str, str], directory: Path, output: Any) -> int:
+    try:
+        done = subprocess.run(
+            command,
+            env=dict(environment),
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            timeout=_LIMIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return -1
+    return done.returncode
