@@ -9,7 +9,7 @@ ARCHITECTURE ?= x86_64
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-local setup-test setup-build setup-check setup-stack demo test check bench build runtime audit lock clean outcry
+.PHONY: help setup setup-local setup-test setup-build setup-check setup-stack demo test check bench build runtime stack audit lock clean outcry
 
 help:  ## this list
 	@echo "Outcry. First commands on a clean clone: make demo, make test."
@@ -54,6 +54,9 @@ build: setup-build  ## what is deployed, in .aws-sam/build, and its sizes; ARCHI
 runtime: setup-stack  ## build, then each built function under Lambda's own client: imports, events, time to start, memory
 	@PYTHONPATH="$(CURDIR)" $(PY) tools/build.py --architecture machine
 	@OUTCRY_BUILD_MUST_BE_HERE=1 $(PY) -m pytest -q tests/runtime_tier $(ARGS)
+
+stack: setup-stack  ## build, deploy onto the local AWS, trade, update, roll back, break, delete; ARGS="--phases deploy,trade" for a part
+	@$(PY) -m local stack $(ARGS)
 
 audit:  ## whether a locked package has a known vulnerability; needs the network
 	@tools/setup.sh project audit

@@ -92,19 +92,21 @@ class Deployed:
         except ValueError:
             return answer.status, {"body": body.decode(errors="replace")}
 
-    def write_logs(self, to: Path) -> int:
-        """Write every line of every function's log to a file, one JSON object a line, and give how many there are."""
+    def keep_logs(self) -> Path:
+        """Write every line of every function's log to a file, one JSON object a line; what a deleted stack had written stays."""
+        path = self.rig.logs / "functions.jsonl"
         client = self.rig.client("logs")
-        count = 0
-        with to.open("w", encoding="utf-8") as file:
-            for group in client.describe_log_groups()["logGroups"]:
-                name = group["logGroupName"]
-                for page in client.get_paginator("filter_log_events").paginate(logGroupName=name):
-                    for event in page["events"]:
-                        line = {"group": name, "at": event["timestamp"], "message": event["message"]}
-                        file.write(json.dumps(line) + "\n")
-                        count += 1
-        return count
+        lines: list[str] = []
+        for group in client.describe_log_groups()["logGroups"]:
+            name = group["logGroupName"]
+            for page in client.get_paginator("filter_log_events").paginate(logGroupName=name):
+                lines += [
+                    json.dumps({"group": name, "at": event["timestamp"], "message": event["message"]})
+                    for event in page["events"]
+                ]
+        if lines:
+            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return path
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Transaction]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from local.processes import NotStarted, temporary_directory
-from local.stack import rehearsal
+from local.stack import outages, rehearsal
 from local.stack.deployed import Deployed
 from local.stack.market import Market
 from local.stack.report import Report, StackFailure
@@ -27,6 +27,9 @@ PHASES: dict[str, Phase] = {
     "trade": rehearsal.trade,
     "update": rehearsal.update,
     "rollback": rehearsal.roll_back,
+    "database": outages.lose_database,
+    "venue": outages.lose_venue,
+    "poison": outages.poison,
     "tools": rehearsal.use_tools,
     "delete": rehearsal.delete,
 }
@@ -78,8 +81,7 @@ def _perform(options: Options, report: Report) -> None:
                 for name in options.phases:
                     PHASES[name](stack)
             finally:
-                lines = stack.write_logs(rig.logs / "functions.jsonl")
-                report.say(f"{lines} lines of the functions' logs")
+                stack.keep_logs()
 
 
 def _end(options: Options, report: Report, code: int) -> int:

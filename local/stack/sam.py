@@ -28,11 +28,12 @@ ARCHITECTURE = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_6
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a command did: its exit code, how long it took, and all that it printed."""
+    """What a command did: its exit code, how long it took, what it answered (stdout), and all that it printed."""
 
     what: str
     code: int
     seconds: float
+    answer: str
     text: str
 
     @property
@@ -92,15 +93,19 @@ class Sam:
 
     def _run(self, *arguments: str, at: Path | None = None) -> Ran:
         self._count += 1
-        log = self._folder / f"sam-{self._count:02d}-{arguments[0]}.log"
+        name = f"sam-{self._count:02d}-{arguments[0]}"
+        said, told = self._folder / f"{name}.out", self._folder / f"{name}.err"
         started = time.monotonic()
-        with log.open("wb") as output:
-            code = _code([str(_SAM), *arguments], self._environment, at or self._folder, output)
-        text = log.read_text(errors="replace")
-        return Ran(f"sam {arguments[0]}", code, time.monotonic() - started, text)
+        with said.open("wb") as output, told.open("wb") as errors:
+            code = _code([str(_SAM), *arguments], self._environment, at or self._folder, output, errors)
+        answer = said.read_text(errors="replace")
+        text = answer + told.read_text(errors="replace")
+        return Ran(f"sam {arguments[0]}", code, time.monotonic() - started, answer, text)
 
 
-def _code(command: Sequence[str], environment: Mapping[str, str], directory: Path, output: Any) -> int:
+def _code(
+    command: Sequence[str], environment: Mapping[str, str], directory: Path, output: Any, errors: Any
+) -> int:
     try:
         done = subprocess.run(
             command,
@@ -108,7 +113,7 @@ def _code(command: Sequence[str], environment: Mapping[str, str], directory: Pat
             cwd=directory,
             stdin=subprocess.DEVNULL,
             stdout=output,
-            stderr=subprocess.STDOUT,
+            stderr=errors,
             timeout=_LIMIT_S,
             check=False,
         )

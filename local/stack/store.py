@@ -159,9 +159,40 @@ def _count(tx: Transaction, sql: str) -> int:
     return int(row["n"]) if row else 0
 
 
-def live_fills(tx: Transaction, *, market: str) -> int:
-    """How many fills live accounts have in a market."""
+def live_fills(tx: Transaction, *, market: str | None = None) -> int:
+    """How many fills live accounts have, in one market or in all."""
     row = tx.one(
-        "select count(*) as n from fills where market = :market and network <> 'paper'", market=market
+        """
+        select count(*) as n from fills
+         where network <> 'paper' and market = coalesce(cast(:market as text), market)
+        """,
+        market=market,
     )
     return int(row["n"]) if row else 0
+
+
+def newest_entry(tx: Transaction, *, market: str) -> Row | None:
+    """The live account's newest entry order in a market."""
+    return tx.one(
+        """
+        select order_id, status, reason, finished_at from orders
+         where market = :market and network <> 'paper' and kind = 'enter' order by created_at desc limit 1
+        """,
+        market=market,
+    )
+
+
+def oldest_ids(tx: Transaction) -> dict[str, str]:
+    """The oldest row of each stage, by the queue that its doorbell goes to."""
+    found = {
+        "PostsQueue": tx.one("select post_id as id from posts order by received_at limit 1"),
+        "CallsQueue": tx.one("select call_id as id from calls order by call_id limit 1"),
+        "EntriesQueue": tx.one(
+            "select order_id as id from orders where kind = 'enter' order by created_at limit 1"
+        ),
+        "ExitsQueue": tx.one(
+            "select order_id as id from orders where kind <> 'enter' order by created_at limit 1"
+        ),
+        "NoticesQueue": tx.one("select notice_id as id from notices order by notice_id limit 1"),
+    }
+    return {queue: str(row["id"]) for queue, row in found.items() if row is not None}

@@ -1,0 +1,182 @@
+"""What breaks at night, done to the deployed stack on purpose: the database gone, the venue silent, messages that nobody can read.
+
+Promises: each outage lasts as long as it says, in real time, with positions open and a post coming in; afterwards the ledger is
+held against the venue's journal, fills are counted, and everything that was set aside is looked at. For these phases alone the
+queues' visibility timeouts are lowered, so that four deliveries take seconds and not hours; nothing else of the stack is changed.
+
+What the local AWS cannot show is not tried here: throttling, a region's failure, a queue's real age.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from local.stack import store, trading
+from local.stack.deployed import Deployed, audit_facts
+from local.stack.report import expect, wait_for
+
+QUEUES = {
+    "PostsQueue": "PostsDeadQueue",
+    "CallsQueue": "CallsDeadQueue",
+    "EntriesQueue": "EntriesDeadQueue",
+    "ExitsQueue": "ExitsDeadQueue",
+    "NoticesQueue": "NoticesDeadQueue",
+}
+TICKS = "TicksHyperliquidQueue"
+OUTAGE_S = 60.0
+_VISIBILITY_S = 5
+_SETTLED_WITHIN_S = 240.0
+_POISON = {"id": "poison", "ring": 0, "trace_id": "0" * 32}
+
+
+def lose_database(stack: Deployed) -> None:
+    """Kill Postgres for a minute with positions open, a post coming in, and a doubled doorbell for a row of each stage."""
+    before = _fills(stack)
+    with short_visibility(stack), stack.report.step(f"the database is killed for {OUTAGE_S:.0f} s") as facts:
+        doorbells = _doorbells(stack)
+        stack.rig.kill_database()
+        stack.market.post("ben_beta", "LONG AVAX 30, SL 29.4, TP 33.")
+        for queue, row in doorbells.items():
+            _send(stack, queue, {"id": row, "ring": 0, "trace_id": "0" * 32})
+        time.sleep(OUTAGE_S)
+        facts["dead_letters"] = {queue: _depth(stack, dead) for queue, dead in QUEUES.items()}
+        stack.rig.start_database()
+        back = time.monotonic()
+        trading.wait_protected(stack, "AVAX", _SETTLED_WITHIN_S)
+        facts["post_protected_after_s"] = round(time.monotonic() - back, 1)
+    _settle(stack, "the audit after the database came back")
+    with stack.report.step("dead letters are redriven") as facts:
+        expect(any(_depth(stack, dead) for dead in QUEUES.values()), "no message reached a dead-letter queue")
+        facts["moved"] = {queue: redrive(stack, dead) for queue, dead in QUEUES.items()}
+        facts["fills_since"] = _fills(stack) - before
+        expect(facts["fills_since"] == 1, f"{facts['fills_since']} fills where the one post makes one")
+    _settle(stack, "the audit after the redrive")
+
+
+def lose_venue(stack: Deployed) -> None:
+    """Stop the venue for a minute where it stands, with positions open and a post coming in."""
+    with stack.report.step(f"the venue is silent for {OUTAGE_S:.0f} s") as facts:
+        stack.rig.stop_venue()
+        stack.market.post("anna_alpha", "LONG LINK 15, SL 14.7, TP 16.5.")
+        time.sleep(OUTAGE_S)
+        stack.rig.go_on_venue()
+        back = time.monotonic()
+        facts["LINK"] = wait_for(
+            "the entry in LINK settled", lambda: _settled(stack, "LINK"), _SETTLED_WITHIN_S
+        )
+        facts["settled_after_s"] = round(time.monotonic() - back, 1)
+    _settle(stack, "the audit after the venue went on")
+
+
+def poison(stack: Deployed) -> None:
+    """One message in each queue that no function can work on; the others' work goes on beside it."""
+    before = _fills(stack)
+    with short_visibility(stack), stack.report.step("one poisoned message in each queue") as facts:
+        for queue in QUEUES:
+            _send(stack, queue, _POISON)
+        _send(stack, TICKS, _POISON)
+        stack.market.post("anna_alpha", "Closing SOL here, done with it.")
+        trading.wait_closed(stack, "SOL")
+        wait_for("the poison of each queue in its dead-letter queue", lambda: _all_dead(stack), 120.0)
+        facts["dead_letters"] = {queue: _depth(stack, dead) for queue, dead in QUEUES.items()}
+        expect(set(facts["dead_letters"].values()) == {1}, f"one each, not {facts['dead_letters']}")
+        facts["fills_since"] = _fills(stack) - before
+        expect(facts["fills_since"] == 1, f"{facts['fills_since']} fills where closing SOL makes one")
+        with stack.reading() as tx:
+            facts["set_aside"] = store.quarantined(tx)
+        expect(not any(facts["set_aside"].values()), f"rows were set aside: {facts['set_aside']}")
+    _settle(stack, "the audit after the poison")
+
+
+def redrive(stack: Deployed, dead: str, within_s: float = 60.0) -> int:
+    """Move what is in a dead-letter queue back to where it came from, and wait until it was worked on. How many there were."""
+    count = _depth(stack, dead)
+    if count == 0:
+        return 0
+    sqs = stack.rig.client("sqs")
+    arn = _attributes(stack, dead, "QueueArn")["QueueArn"]
+    sqs.start_message_move_task(SourceArn=arn)
+    wait_for(f"an empty {dead}", lambda: _depth(stack, dead) == 0, within_s)
+    source = {value: key for key, value in QUEUES.items()}[dead]
+    wait_for(f"an empty {source}", lambda: _waiting(stack, source) == 0, within_s)
+    return count
+
+
+@contextmanager
+def short_visibility(stack: Deployed) -> Iterator[None]:
+    """Let a message that failed come again after seconds, for as long as the block runs."""
+    sqs = stack.rig.client("sqs")
+    kept = {queue: _attributes(stack, queue, "VisibilityTimeout")["VisibilityTimeout"] for queue in QUEUES}
+    for queue in QUEUES:
+        _set_visibility(stack, sqs, queue, str(_VISIBILITY_S))
+    try:
+        yield
+    finally:
+        for queue, seconds in kept.items():
+            _set_visibility(stack, sqs, queue, seconds)
+
+
+def _set_visibility(stack: Deployed, sqs: Any, queue: str, seconds: str) -> None:
+    sqs.set_queue_attributes(QueueUrl=stack.physical_id(queue), Attributes={"VisibilityTimeout": seconds})
+
+
+def _settle(stack: Deployed, name: str) -> None:
+    with stack.report.step(name) as facts:
+        wait_for("no order on its way", lambda: _open_orders(stack) == 0, _SETTLED_WITHIN_S)
+        facts |= audit_facts(stack.audit())
+
+
+def _settled(stack: Deployed, market: str) -> str | None:
+    """What became of the live entry in a market: PROTECTED, or the order's final status with its reason."""
+    with stack.reading() as tx:
+        position = store.newest_position(tx, market=market)
+        order = store.newest_entry(tx, market=market)
+    if position is not None and position["status"] == "OPEN" and position["protected_at"] is not None:
+        return "PROTECTED"
+    if order is not None and order["finished_at"] is not None and order["status"] != "FILLED":
+        return f"{order['status']} {order['reason'] or ''}".strip()
+    return None
+
+
+def _all_dead(stack: Deployed) -> bool:
+    return all(_depth(stack, dead) for dead in QUEUES.values())
+
+
+def _doorbells(stack: Deployed) -> Mapping[str, str]:
+    """A row of each stage that was worked on long ago."""
+    with stack.reading() as tx:
+        return store.oldest_ids(tx)
+
+
+def _open_orders(stack: Deployed) -> int:
+    with stack.reading() as tx:
+        return store.open_orders(tx)
+
+
+def _fills(stack: Deployed) -> int:
+    with stack.reading() as tx:
+        return store.live_fills(tx)
+
+
+def _send(stack: Deployed, queue: str, body: Mapping[str, Any]) -> None:
+    stack.rig.client("sqs").send_message(QueueUrl=stack.physical_id(queue), MessageBody=json.dumps(body))
+
+
+def _attributes(stack: Deployed, queue: str, *names: str) -> dict[str, str]:
+    found: dict[str, str] = stack.rig.client("sqs").get_queue_attributes(
+        QueueUrl=stack.physical_id(queue), AttributeNames=list(names)
+    )["Attributes"]
+    return found
+
+
+def _depth(stack: Deployed, queue: str) -> int:
+    """How many messages can be received from a queue now."""
+    return int(_attributes(stack, queue, "ApproximateNumberOfMessages")["ApproximateNumberOfMessages"])
+
+
+def _waiting(stack: Deployed, queue: str) -> int:
+    """How many messages a queue holds, those that are being worked on included."""
+    found = _attributes(stack, queue, "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+    return sum(int(value) for value in found.values())
