@@ -8,9 +8,9 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-import outcry
 from outcry import wiring
 from outcry.runtime.observability import logger, watched
+from outcry.runtime.version import build_id
 
 api = APIGatewayHttpResolver()
 
@@ -18,7 +18,7 @@ api = APIGatewayHttpResolver()
 @api.get("/health")
 def health() -> dict[str, str]:
     """The process is up. Looks at nothing outside of it."""
-    return {"status": "up", "version": outcry.__version__}
+    return {"status": "up", "build": build_id()}
 
 
 @api.get("/ready")

@@ -7,6 +7,9 @@ what it raised.
 import contextlib
 import http.client
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +20,7 @@ from typing import Any
 from local.audit.checks import check
 from local.audit.model import Checks
 from local.audit.store import read_journal, read_ledger
+from local.servers import ROOT
 from local.stack.market import Market
 from local.stack.report import Report, StackFailure
 from local.stack.rig import DATABASE, Rig
@@ -28,6 +32,9 @@ from outcry.runtime.database import Transaction
 BEARER = DEFAULT_BEARER
 SETTLING_S = 2.0  # what the venue did is in its journal and in the ledger by then
 _HTTP_LIMIT_S = 30
+_COMMAND_LIMIT_S = 180
+_PACKAGE = ROOT / "layers" / "core"
+_OUTCRY = 'from outcry.cli.main import app; app(prog_name="outcry")'
 
 
 @dataclass(slots=True)
@@ -108,6 +115,21 @@ class Deployed:
             path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return path
 
+    def outcry(self, *arguments: str) -> Any:
+        """An operator's command against the stack, with --json: what it answers. Raises StackFailure where it fails."""
+        command = [sys.executable, "-P", "-c", _OUTCRY, "--stack", STACK, *arguments, "--json"]
+        environment = {**self.rig.aws.environment, "PATH": os.environ["PATH"], "PYTHONPATH": str(_PACKAGE)}
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=_COMMAND_LIMIT_S, check=False
+        )
+        try:
+            answer = json.loads(done.stdout)
+        except ValueError:
+            answer = None
+        if answer is None or done.returncode == 2:
+            raise StackFailure(f"outcry {' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
+        return answer
+
     @contextlib.contextmanager
     def reading(self) -> Iterator[Transaction]:
         """A transaction of the harness."""
@@ -123,23 +145,26 @@ class Deployed:
                 read_journal(self.rig.journal), read_ledger(database), until_ms=to_milliseconds(until)
             )
 
-    def make_secrets(self) -> None:
-        """The secrets that the template names, as a person would make them."""
-        client = self.rig.client("secretsmanager")
-        database = {
+    def database_secret(self) -> dict[str, Any]:
+        """What the functions are told about their database. It asks for no password, and the field must be there."""
+        return {
             "host": "127.0.0.1",
             "port": self.rig.database_port,
             "dbname": DATABASE,
             "username": "outcry",
             "password": "local",
         }
-        made = {
-            "x": {"bearer_token": BEARER},
-            "database": database,
-        }
+
+    def make_secret(self, name: str, content: Mapping[str, Any]) -> str:
+        """A secret as a person would make it; its ARN."""
+        client = self.rig.client("secretsmanager")
+        return str(client.create_secret(Name=f"outcry/{name}", SecretString=json.dumps(content))["ARN"])
+
+    def make_secrets(self) -> None:
+        """The secrets that the template names."""
         self.secrets = {
-            name: client.create_secret(Name=f"outcry/{name}", SecretString=json.dumps(content))["ARN"]
-            for name, content in made.items()
+            "x": self.make_secret("x", {"bearer_token": BEARER}),
+            "database": self.make_secret("database", self.database_secret()),
         }
 
 

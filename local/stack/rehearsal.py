@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from local.processes import free_port
 from local.servers import ROOT
 from local.stack import source, store, trading
 from local.stack.deployed import Deployed, audit_facts
@@ -42,6 +43,33 @@ def deploy(stack: Deployed) -> None:
         expect(facts["status"] == "CREATE_COMPLETE", f"the stack is {facts['status']}")
         facts["schema"] = _schema(stack)
         expect(facts["schema"] == source.latest_migration(tree), f"the schema is at {facts['schema']}")
+        facts["build"] = _build_of(stack)
+
+
+def refuse(stack: Deployed) -> None:
+    """What is configured wrongly stops at once, with a sentence that says what and what to do."""
+    built = stack.folder / "n-built"
+    given = stack.parameters()
+    secret = stack.make_secret(
+        "incomplete", {"host": "127.0.0.1", "port": 1, "dbname": "outcry", "username": "outcry"}
+    )
+    nowhere = stack.make_secret("nowhere", {**stack.database_secret(), "port": free_port()})
+    faults: dict[str, tuple[dict[str, str | None], str]] = {
+        "no network": ({"Network": None}, "Network"),
+        "a network that does not exist": ({"Network": "mainnet2"}, "mainnet, testnet or local"),
+        "another network's venue": ({"Network": "testnet"}, "Give LocalHyperliquidUrl with Network=local"),
+        "a secret without a password": ({"DatabaseSecretArn": secret}, "add the field 'password'"),
+        "a database that is not there": ({"DatabaseSecretArn": nowhere}, "DatabaseUnavailable"),
+    }
+    for number, (what, (changes, sentence)) in enumerate(faults.items(), start=1):
+        with stack.report.step(f"refused: {what}") as facts:
+            parameters = {name: value for name, value in {**given, **changes}.items() if value is not None}
+            ran = stack.sam.deploy(built, parameters, stack=f"refused-{number}")
+            expect(ran.code != 0, f"a stack with {what} was deployed")
+            facts["says"] = next((line.strip() for line in ran.text.splitlines() if sentence in line), "")[
+                :200
+            ]
+            expect(sentence in " ".join(ran.text.split()), f"it does not say {sentence!r}:\n{ran.end}")
 
 
 def trade(stack: Deployed) -> None:
@@ -51,6 +79,9 @@ def trade(stack: Deployed) -> None:
     with stack.report.step("from a post to a protected position") as facts:
         position = trading.enter(stack, "anna_alpha", "LONG BTC 60k, SL 58.9k, 3x.", "BTC")
         facts |= trading.tell_chain(stack, position)
+    with stack.report.step("GET /ready") as facts:
+        facts["status"], answer = stack.get("/ready")
+        expect(facts["status"] == 200, f"{facts['status']}: {answer}")
     _audit(stack, "the audit after the first position")
 
 
@@ -59,6 +90,7 @@ def update(stack: Deployed) -> None:
     tree = source.next_build(stack.trees["n"], stack.folder / "n1")
     stack.trees["n1"] = tree
     built = _build(stack, "n1", tree)
+    before = _build_of(stack)
     with stack.report.step("update to the next build with a position open") as facts:
         stack.market.post("ben_beta", "LONG ETH 3000, SL 2940, TP 3300.")
         with ThreadPoolExecutor(1) as pool:
@@ -66,6 +98,8 @@ def update(stack: Deployed) -> None:
             stack.market.mark("BTC", _TAKE_PROFIT)
             ran = deploying.result()
         facts |= _deployed(ran, "UPDATE_COMPLETE", stack)
+        facts["build"] = _build_of(stack)
+        expect(facts["build"] != before, f"build {before} still answers")
         facts["schema"] = _schema(stack)
         expect(facts["schema"] == source.latest_migration(tree), f"the schema is at {facts['schema']}")
     with stack.report.step("nothing missed, nothing doubled") as facts:
@@ -81,6 +115,7 @@ def roll_back(stack: Deployed) -> None:
     """A build whose migration fails: the stack comes back by itself, and trading goes on meanwhile."""
     tree = source.next_build(stack.trees["n1"], stack.folder / "n2", fails=True)
     built = _build(stack, "n2", tree)
+    before = _build_of(stack)
     with stack.report.step("a failing migration, and its rollback") as facts:
         stack.market.post("anna_alpha", "SHORT SOL 150, SL 153, TP 135.")
         ran = stack.sam.deploy(built, stack.parameters())
@@ -93,6 +128,8 @@ def roll_back(stack: Deployed) -> None:
         expect(facts["schema"] == source.latest_migration(stack.trees["n1"]), "the schema moved")
         with stack.reading() as tx:
             expect(not store.table_exists(tx, "rehearsal_half"), "half of the failed migration stayed")
+        facts["build"] = _build_of(stack)
+        expect(facts["build"] == before, f"build {facts['build']} answers after the rollback, not {before}")
     with stack.report.step("trading went on through it") as facts:
         trading.wait_protected(stack, "SOL")
         facts["SOL fills"] = _fills(stack, "SOL", 1)
@@ -157,6 +194,13 @@ def _deployed(ran: Ran, status: str, stack: Deployed) -> Mapping[str, Any]:
     found = stack.status()
     expect(found == status, f"the stack is {found} and should be {status}")
     return {"status": found, "seconds_of_deploy": round(ran.seconds, 1)}
+
+
+def _build_of(stack: Deployed) -> str:
+    """Which build answers at the stack's HTTP address."""
+    status, answer = stack.get("/health")
+    expect(status == 200, f"GET /health was answered with {status}: {answer}")
+    return str(answer["build"])
 
 
 def _schema(stack: Deployed) -> int:

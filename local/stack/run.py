@@ -24,6 +24,7 @@ from local.stack.sam import Sam
 Phase = Callable[[Deployed], None]
 PHASES: dict[str, Phase] = {
     "deploy": rehearsal.deploy,
+    "refuse": rehearsal.refuse,
     "trade": rehearsal.trade,
     "update": rehearsal.update,
     "rollback": rehearsal.roll_back,

@@ -69,10 +69,10 @@ class Sam:
             "build", "--template", str(source / "template.yaml"), "--build-dir", str(into), at=source
         )
 
-    def deploy(self, built: Path, parameters: Mapping[str, str]) -> Ran:
+    def deploy(self, built: Path, parameters: Mapping[str, str], *, stack: str = STACK) -> Ran:
         """Create or update the stack, and wait for its end, also where that is a rollback."""
         return self._run(
-            *("deploy", "--template-file", str(built / "template.yaml"), "--stack-name", STACK),
+            *("deploy", "--template-file", str(built / "template.yaml"), "--stack-name", stack),
             *("--resolve-s3", "--no-confirm-changeset", "--no-progressbar", "--no-fail-on-empty-changeset"),
             *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"),
             "--parameter-overrides",

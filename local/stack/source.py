@@ -10,7 +10,13 @@ from pathlib import Path
 
 from local.servers import ROOT
 
-_DEPLOYED = ("template.yaml", "functions", "layers", "infra")
+_DEPLOYED = (
+    "template.yaml",
+    "functions",
+    "layers",
+    "infra",
+    "tools",
+)  # tools: what the layers are built with
 _MIGRATIONS = Path("layers/core/outcry/migrations")
 _VERSION = re.compile(r'(Version: ")(\d{4})(")')
 _GOOD = "create table rehearsal (noted_at timestamptz primary key);\n"
@@ -18,7 +24,7 @@ _FAILING = "create table rehearsal_half (noted_at timestamptz primary key);\nsel
 
 
 def copy_source(to: Path) -> Path:
-    """A copy of what is deployed."""
+    """A copy of what is deployed, and of what builds it."""
     to.mkdir(parents=True)
     for name in _DEPLOYED:
         source = ROOT / name

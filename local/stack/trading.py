@@ -15,11 +15,6 @@ from local.stack import store
 from local.stack.chain import lines_of, seconds_to_protection
 from local.stack.deployed import Deployed
 from local.stack.report import StackFailure, expect, wait_for
-from outcry.agents.desk import parse_desk
-from outcry.agents.roster import apply_desk
-from outcry.controls import operate
-from outcry.controls.model import DESK
-from outcry.custody.keyring import activate_signer
 from outcry.runtime.clock import SystemClock, to_milliseconds
 from outcry.runtime.database import Row
 
@@ -39,27 +34,24 @@ _CLOSED_WITHIN_S = 150.0
 
 
 def open_desk(stack: Deployed) -> Mapping[str, Any]:
-    """Apply the desk, make and approve the live account's signer, and let entries in: what an operator does first."""
-    now = SystemClock().now()
-    desk = parse_desk(DESK_FILE.read_text(encoding="utf-8"), DESK_FILE.name)
+    """Apply the desk, make and approve the live account's signer, and let entries in: an operator's commands, one by one."""
     for market, mark in MARKS.items():
         stack.market.mark(market, mark)
-    with stack.reading() as tx:
-        apply_desk(tx, desk, now)
-    (account,) = [each for each in desk.accounts if each.venue == "hyperliquid"]
-    ask_venue(stack.rig.venue_url, "fund", {"user": account.address, "usdc": FUNDS_USD})
-    created = stack.invoke("SignersFunction", {"account": account.account_id, "slot": 1})
-    until = now + SIGNER_LASTS
+    stack.outcry("desk", "apply", str(DESK_FILE))
+    created = stack.outcry(
+        *("signer", "create", LIVE, "--function", stack.physical_id("SignersFunction")),
+    )
+    until = SystemClock().now() + SIGNER_LASTS
+    ask_venue(stack.rig.venue_url, "fund", {"user": created["owner"], "usdc": FUNDS_USD})
     approval = {
-        "master": account.address,
+        "master": created["owner"],
         "agent": created["address"],
         "name": "outcry-1",
         "valid_until_ms": to_milliseconds(until),
     }
     ask_venue(stack.rig.venue_url, "approve_agent", approval)
-    with stack.reading() as tx:
-        activate_signer(tx, created["signer_id"], valid_until=until, now=now)
-        operate.resume(tx, DESK, "rehearsal", now)
+    stack.outcry("signer", "activate", created["signer_id"], "--valid-until", f"{until:%Y-%m-%d}")
+    stack.outcry("resume", "desk", "--reason", "the rehearsal begins")
     return {"signer": created["signer_id"], "address": created["address"]}
 
 
