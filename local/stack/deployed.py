@@ -84,12 +84,14 @@ class Deployed:
         return body
 
     def get(self, path: str) -> tuple[int, dict[str, Any]]:
-        """A GET at the stack's HTTP address: status and JSON body."""
+        """A GET of the stack's HTTP API: status and JSON body.
+
+        By the local AWS's address with the API and its stage in the path: by host name it answers /health itself.
+        """
         api = self.physical_id("HttpApi")
         connection = http.client.HTTPConnection("127.0.0.1", self.rig.aws.port, timeout=_HTTP_LIMIT_S)
         try:
-            host = f"{api}.execute-api.localhost:{self.rig.aws.port}"
-            connection.request("GET", path, headers={"Host": host})
+            connection.request("GET", f"/_aws/execute-api/{api}/$default{path}")
             answer = connection.getresponse()
             body = answer.read()
         finally:

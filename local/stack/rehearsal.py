@@ -56,7 +56,7 @@ def refuse(stack: Deployed) -> None:
     nowhere = stack.make_secret("nowhere", {**stack.database_secret(), "port": free_port()})
     faults: dict[str, tuple[dict[str, str | None], str]] = {
         "no network": ({"Network": None}, "Network"),
-        "a network that does not exist": ({"Network": "mainnet2"}, "mainnet, testnet or local"),
+        "a network that does not exist": ({"Network": "mainnet2"}, "Parameter 'Network' value 'mainnet2'"),
         "another network's venue": ({"Network": "testnet"}, "Give LocalHyperliquidUrl with Network=local"),
         "a secret without a password": ({"DatabaseSecretArn": secret}, "add the field 'password'"),
         "a database that is not there": ({"DatabaseSecretArn": nowhere}, "DatabaseUnavailable"),
