@@ -109,10 +109,7 @@ class Deployed:
         for group in client.describe_log_groups()["logGroups"]:
             name = group["logGroupName"]
             for page in client.get_paginator("filter_log_events").paginate(logGroupName=name):
-                lines += [
-                    json.dumps({"group": name, "at": event["timestamp"], "message": event["message"]})
-                    for event in page["events"]
-                ]
+                lines += [json.dumps({"group": name, **_kept(event)}) for event in page["events"]]
         if lines:
             path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return path
@@ -168,6 +165,10 @@ class Deployed:
             "x": self.make_secret("x", {"bearer_token": BEARER}),
             "database": self.make_secret("database", self.database_secret()),
         }
+
+
+def _kept(event: Mapping[str, Any]) -> dict[str, Any]:
+    return {"stream": event["logStreamName"], "at": event["timestamp"], "message": event["message"]}
 
 
 def audit_facts(checks: Checks) -> dict[str, Any]:

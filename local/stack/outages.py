@@ -11,11 +11,13 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from local.stack import store, trading
 from local.stack.deployed import Deployed, audit_facts
 from local.stack.report import expect, wait_for
+from local.stack.watch import DepthWatch, judge
 
 QUEUES = {
     "PostsQueue": "PostsDeadQueue",
@@ -27,8 +29,57 @@ QUEUES = {
 TICKS = "TicksHyperliquidQueue"
 OUTAGE_S = 60.0
 _VISIBILITY_S = 5
+_ALARMS_AFTER_S = 70.0  # the last minute is complete by then
 _SETTLED_WITHIN_S = 240.0
 _POISON = {"id": "poison", "ring": 0, "trace_id": "0" * 32}
+
+
+# What these outages must raise, each with its cause. Anything else that fires fails the run, as does one of these that stays silent.
+MUST_FIRE = {
+    "PostsDead": "a poisoned message",
+    "CallsDead": "a poisoned message",
+    "EntriesDead": "a poisoned message",
+    "ExitsDead": "a poisoned message",
+    "NoticesDead": "a poisoned message",
+    "MessagesFail": "every message fails while the database is gone",
+}
+# What may fire or not, as the outage happens to lie within the minute.
+MAY_FIRE = {
+    "TickSilent": "a minute's tick falls into an outage",
+    "MonitorSilent": "passes fail while database or venue is gone",
+    "IngestSilent": "a minute's reading falls into the database's outage",
+    "TickFails": "a minute's tick falls into an outage",
+    "IngestPostsFails": "a minute's reading falls into the database's outage",
+    "VenueUnreachable": "reads fail while the venue is silent",
+    "VenueAmbiguous": "a request's answer never comes while the venue is silent",
+    "OrderUnknown": "a request was sent as the venue fell silent",
+    "PageTold": "people are paged about what could not be read",
+    "ConnectionsHigh": "both schemas' functions are connected after an update",
+}
+
+
+def chaos(stack: Deployed) -> None:
+    """All of it, one after another, and the alarms that it should have raised."""
+    since = datetime.now(UTC)
+    watch = DepthWatch(stack, QUEUES.values())
+    with watch.running():
+        lose_database(stack)
+        lose_venue(stack)
+        poison(stack)
+        time.sleep(_ALARMS_AFTER_S)
+    with stack.report.step("the alarms of the deployed stack, judged by their own rules") as facts:
+        found = judge(stack, watch.points, since)
+        fired = {verdict.alarm.name: verdict.fired_at for verdict in found if verdict.fired_at}
+        for name, times in fired.items():
+            why = MUST_FIRE.get(name) or MAY_FIRE.get(name) or "NOT EXPECTED"
+            stack.report.say(f"fired  {name} at {', '.join(f'{at:%H:%M:%S}' for at in times)}: {why}")
+        facts["fired"] = len(fired)
+        facts["silent"] = sum(1 for verdict in found if verdict.changes is not None and not verdict.fired_at)
+        facts["no_data_here"] = sum(1 for verdict in found if verdict.changes is None)
+        missing = sorted(MUST_FIRE.keys() - fired.keys())
+        expect(not missing, f"these alarms should have fired: {', '.join(missing)}")
+        stray = sorted(fired.keys() - MUST_FIRE.keys() - MAY_FIRE.keys())
+        expect(not stray, f"these alarms fired and should not have: {', '.join(stray)}")
 
 
 def lose_database(stack: Deployed) -> None:

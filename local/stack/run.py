@@ -28,9 +28,7 @@ PHASES: dict[str, Phase] = {
     "trade": rehearsal.trade,
     "update": rehearsal.update,
     "rollback": rehearsal.roll_back,
-    "database": outages.lose_database,
-    "venue": outages.lose_venue,
-    "poison": outages.poison,
+    "chaos": outages.chaos,
     "tools": rehearsal.use_tools,
     "delete": rehearsal.delete,
 }
