@@ -141,16 +141,20 @@ def poison(stack: Deployed) -> None:
     _settle(stack, "the audit after the poison")
 
 
-def redrive(stack: Deployed, dead: str, within_s: float = 60.0) -> int:
-    """Move what is in a dead-letter queue back to where it came from, and wait until it was worked on. How many there were."""
-    count = _depth(stack, dead)
-    if count == 0:
-        return 0
+def redrive(stack: Deployed, dead: str, within_s: float = 90.0) -> int:
+    """Move what is in a dead-letter queue back to where it came from, and wait until it was worked on. How many there were.
+
+    One message after another, as a person without StartMessageMoveTask would: the local AWS does not have it.
+    """
     sqs = stack.rig.client("sqs")
-    arn = _attributes(stack, dead, "QueueArn")["QueueArn"]
-    sqs.start_message_move_task(SourceArn=arn)
-    wait_for(f"an empty {dead}", lambda: _depth(stack, dead) == 0, within_s)
     source = {value: key for key, value in QUEUES.items()}[dead]
+    urls = {name: stack.physical_id(name) for name in (dead, source)}
+    count = 0
+    while messages := sqs.receive_message(QueueUrl=urls[dead], MaxNumberOfMessages=10).get("Messages", []):
+        for message in messages:
+            sqs.send_message(QueueUrl=urls[source], MessageBody=message["Body"])
+            sqs.delete_message(QueueUrl=urls[dead], ReceiptHandle=message["ReceiptHandle"])
+            count += 1
     wait_for(f"an empty {source}", lambda: _waiting(stack, source) == 0, within_s)
     return count
 

@@ -15,8 +15,8 @@ import pg8000.exceptions
 import pg8000.native
 import pytest
 
-from local.postgres import Postgres, running_postgres, temporary_postgres
-from local.processes import NotStarted, temporary_directory
+from local.postgres import USER, Postgres, running_postgres, temporary_postgres
+from local.processes import NotStarted, free_port, temporary_directory
 from outcry.runtime.database import Address, Database
 
 AS_ROOT = os.geteuid() == 0
@@ -49,6 +49,30 @@ def test_it_is_as_durable_as_the_deployed_one_and_listens_on_no_port(
 
     assert settings == {"fsync": "on", "synchronous_commit": "on", "listen_addresses": ""}
     assert (postgres.socket_directory.stat().st_mode & 0o777) == 0o700
+
+
+def test_on_a_port_that_was_asked_for_it_is_reached_over_tcp_and_by_its_socket(
+    reachable_directory: Path,
+) -> None:
+    port = free_port()
+    with running_postgres(reachable_directory / "data", tcp_port=port) as server:
+        url = server.create_database("desk")
+
+        over_tcp = Database(Address(user=USER, database="desk", host="127.0.0.1", port=port), network="local")
+        with over_tcp.transaction() as tx:
+            row = tx.one("select current_setting('listen_addresses') as addresses")
+        over_tcp.close()
+        assert row == {"addresses": "127.0.0.1"}
+        assert run(url, "show port") == [[str(port)]]
+
+
+def test_what_was_committed_is_there_after_it_was_killed_and_started_again(reachable_directory: Path) -> None:
+    with running_postgres(reachable_directory / "data", tcp_port=free_port()) as server:
+        run(server.create_database("desk"), "create table kept (a integer)")
+        server.process.kill()
+
+    with running_postgres(reachable_directory / "data", tcp_port=free_port()) as server:
+        assert run(server.url("desk"), "select count(*) from kept") == [[0]]
 
 
 def test_the_address_is_one_that_the_runtime_understands(empty_database_url: str) -> None:
