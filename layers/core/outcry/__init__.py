@@ -4,5 +4,3 @@ The rooms of this package are the stages of the pipeline, in the order in which 
 runtime, notices, agents, posts, calls, signals, positions, controls, venues, custody, orders, monitoring, console, cli.
 A room imports those before it and never those after it; `wiring` alone puts the parts together.
 """
-
-__version__ = "0.1.0"
