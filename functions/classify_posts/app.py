@@ -22,4 +22,4 @@ def _read(message: Message) -> None:
 
 
 def _give_up(message: Message, error: Exception) -> None:
-    wiring.set_aside(POSTS, int(message.id), error)
+    wiring.set_aside(POSTS, message, error)

@@ -24,4 +24,4 @@ def _decide(message: Message) -> None:
 
 
 def _give_up(message: Message, error: Exception) -> None:
-    wiring.set_aside(CALLS, int(message.id), error)
+    wiring.set_aside(CALLS, message, error)

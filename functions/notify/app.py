@@ -21,4 +21,4 @@ def _tell(message: Message) -> None:
 
 
 def _give_up(message: Message, error: Exception) -> None:
-    wiring.set_aside(NOTICES, int(message.id), error)
+    wiring.set_aside(NOTICES, message, error)

@@ -143,6 +143,43 @@ def test_f21_a_message_that_fails_comes_again_alone_even_on_its_last_delivery(cl
     assert result.answer == {"batchItemFailures": [{"itemIdentifier": batch["Records"][0]["messageId"]}]}
 
 
+def add_poisoned_post(database: Database) -> None:
+    """A post that fails whenever anybody is done with it, with the row in the error's words."""
+    with database.transaction() as tx:
+        tx.script(
+            """
+            insert into authors (author_id, username, created_at, updated_at) values (1, 'caller', now(), now());
+            insert into posts (post_id, edit_id, author_id, text, kind, created_at, received_at, source, raw, trace_id, next_ring_at)
+            values (7, 7, 1, 'my secret plan', 'original', now(), now(), 'poll', '{}', 'f', now());
+            create function poison() returns trigger language plpgsql as
+                $$ begin raise exception 'poison' using detail = new.text; end $$;
+            create trigger poison before update of status on posts for each row execute function poison();
+            """
+        )
+
+
+def test_f21_f27_on_its_last_delivery_a_row_is_set_aside_and_a_page_has_its_trace(
+    cloud: Cloud, database: Database
+) -> None:
+    add_poisoned_post(database)
+    batch = event("classify_posts.posts")
+    batch["Records"] = batch["Records"][:1]
+    batch["Records"][0]["body"] = json.dumps({"id": "7", "trace_id": "f" * 32})
+    batch["Records"][0]["attributes"]["ApproximateReceiveCount"] = "4"
+
+    cloud.invoke("classify_posts", batch)
+
+    with database.transaction() as tx:
+        (post,) = tx.all("select quarantined_at is not null as is_aside from posts")
+        (page,) = tx.all("select level, topic, trace_id from notices")
+    log = "".join(file.read_text() for file in cloud.logs.glob("classify_posts-*.log"))
+    assert post["is_aside"]
+    assert page == {"level": "page", "topic": "quarantine", "trace_id": "f" * 32}
+    assert '"MessagesFailed":[1.0]' in log
+    assert "A message failed" in log
+    assert "my secret plan" not in log
+
+
 def test_the_feed_is_read_and_the_minute_is_rung(cloud: Cloud, database: Database) -> None:
     add_account(database)
 

@@ -113,13 +113,13 @@ def answer(
     return deliveries.answer(event, work, give_up, last_receive=settings_of(models.Settings).last_receive)
 
 
-def set_aside(what: "Claimable", key: object, error: Exception) -> None:
+def set_aside(what: "Claimable", message: Message, error: Exception) -> None:
     """Quarantine a row on the last delivery of its message, and page a person: a redrive clears it."""
     from outcry.notices.model import Level
     from outcry.notices.tell import tell
     from outcry.runtime.leases import quarantine
 
-    now = clock().now()
+    key, now = int(message.id), clock().now()
     with database().transaction() as tx:
         if quarantine(tx, what, key, now=now, error=f"{type(error).__name__}: {error}"):
             tell(
@@ -130,6 +130,7 @@ def set_aside(what: "Claimable", key: object, error: Exception) -> None:
                 text=f"{what.table} {key} failed on its last delivery: {type(error).__name__}. Redrive it after a look.",
                 dedupe_key=f"quarantine:{what.table}:{key}:{now:%Y-%m-%dT%H:%M}",
                 now=now,
+                trace_id=message.trace_id or None,
             )
 
 
