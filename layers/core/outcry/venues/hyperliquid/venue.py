@@ -187,9 +187,13 @@ class HyperliquidVenue:
         return wire.encode(request, market)
 
     def sign(self, payload: str, *, nonce: int, expires_at: datetime | None, signer: DigestSigner) -> str:
-        """The exact body to send. The same arguments and a deterministic signer give the same bytes."""
+        """The exact body to send. The same arguments and a deterministic signer give the same bytes.
+
+        Raises BugError, before the signer is asked, for an action that `encode` does not make.
+        """
+        ours = wire.checked_action(payload)
         is_mainnet = self._network == "mainnet"
-        return signing.sign(payload, nonce=nonce, expires_at=expires_at, signer=signer, is_mainnet=is_mainnet)
+        return signing.sign(ours, nonce=nonce, expires_at=expires_at, signer=signer, is_mainnet=is_mainnet)
 
     def send(self, signed: str, *, address: str) -> Answer:
         """Send the stored bytes. The venue finds the account by the signer, so `address` does not travel.

@@ -6,6 +6,8 @@ Promises:
 - The text that `encode` returns has its keys in the order in which the venue hashes them, and every number in
   the venue's plain form. What does not fit the market's tick, lot or rules is a BugError here and never
   reaches the venue.
+- `checked_action` lets the four kinds of action through that `encode` makes, and nothing else: what could move funds is never
+  signed, whoever wrote it where actions are kept.
 - `read_outcome` is total: an answer that it does not know in full is Ambiguous, never a success (a fill needs
   its size, its price and its order id), and a refusal in unknown words is UNKNOWN.
 
@@ -38,6 +40,13 @@ _WIRE_DECIMALS = 8
 _CLOID = re.compile(r"0x[0-9a-f]{32}")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
+# Every action that exists here, with its keys. None moves funds, and a fee for somebody (`builder`) is a key of none.
+_KEYS = {
+    "order": {"type", "orders", "grouping"},
+    "cancelByCloid": {"type", "cancels"},
+    "updateLeverage": {"type", "asset", "isCross", "leverage"},
+    "noop": {"type"},
+}
 # What the venue answers to each type of action when it accepts it.
 _ANSWER_TYPES = {"order": "order", "cancelByCloid": "cancel", "updateLeverage": "default", "noop": "default"}
 _WAITING = frozenset({"waitingForTrigger", "waitingForFill"})
@@ -85,6 +94,18 @@ def from_wire(text: object) -> Decimal:
 def encode(request: Request, market: Market | None) -> str:
     """The action as JSON text. Raises BugError for what the venue could only refuse."""
     return json.dumps(_action(request, market), separators=(",", ":"))
+
+
+def checked_action(payload: str) -> str:
+    """The payload itself, where it is an action as `encode` makes them. Raises BugError for any other."""
+    try:
+        action = json.loads(payload)
+        is_ours = set(action) == _KEYS[action["type"]]
+    except (ValueError, KeyError, TypeError):
+        is_ours = False
+    if not is_ours:
+        raise BugError("the action to sign is not one of ours")
+    return payload
 
 
 def _action(request: Request, market: Market | None) -> dict[str, Any]:
