@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import product
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
@@ -283,6 +284,41 @@ def test_f57_the_api_says_that_it_is_up_and_what_is_missing_and_knows_nothing_el
     assert json.loads(before.answer["body"])["missing"] == ["tick has never run"]
     assert (after.answer["statusCode"], json.loads(after.answer["body"])["missing"]) == (200, [])
     assert elsewhere.answer["statusCode"] == 404
+
+
+def test_f57_nothing_but_two_questions_is_taken_from_outside(cloud: Cloud) -> None:
+    requests = [
+        *product(["POST", "PUT", "DELETE"], ["/health", "/ready", "/"]),
+        ("GET", "/resume"),
+        ("GET", "/orders"),
+    ]
+
+    answers = {request: cloud.invoke("api", asked(*request)).answer["statusCode"] for request in requests}
+
+    assert answers == dict.fromkeys(requests, 404)
+
+
+def test_f57_what_anybody_may_ask_is_answered_without_writing(cloud: Cloud, database: Database) -> None:
+    cloud.invoke("tick", event("tick.schedule"))
+    with database.transaction() as tx:
+        name = tx.one("select current_database() as name")
+        assert name is not None
+        tx.script(f"alter database {name['name']} set default_transaction_read_only = on")
+
+    ready = cloud.invoke("api", event("api.ready"))
+    add_account(database)  # over a connection from before
+    writes = cloud.invoke("signers", event("signers.invoke"))
+
+    assert (ready.error, ready.answer["statusCode"]) == (None, 200)
+    assert "read-only" in str(writes.error), "the database takes writes, so this shows nothing"
+
+
+def asked(method: str, path: str) -> Any:
+    """A request to the HTTP API, as its event."""
+    request = event("api.ready")
+    http = {**request["requestContext"]["http"], "method": method, "path": path}
+    context = {**request["requestContext"], "http": http, "routeKey": f"{method} {path}"}
+    return {**request, "rawPath": path, "routeKey": f"{method} {path}", "requestContext": context}
 
 
 def test_f56_without_a_database_the_api_is_up_and_not_ready(cloud: Cloud) -> None:
