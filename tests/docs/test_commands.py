@@ -1,5 +1,6 @@
 """Whatever command a page tells people to type exists, with the options that it is given there."""
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,24 @@ def test_every_target_of_make_that_a_page_names_exists(page: Path) -> None:
     named = {word for line in code(page) if line.startswith("make ") for word in line.split()[1:2]}
 
     assert {word for word in named if word.islower() and word.isalpha()} <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_f25_no_page_puts_a_secret_on_a_command_line(page: Path) -> None:
+    lines = [line for line in code(page) if "--secret-string" in line or "PGPASSWORD" in line]
+
+    assert [line for line in lines if "--secret-string file://" not in line] == []
+    assert lines or page.name != "deploy.md", "deploy.md says how a secret is made"
+
+
+def test_f25_what_holds_secrets_or_names_them_is_never_committed() -> None:
+    files = ["samconfig.testnet.toml", "layers/core/certificates/rds.pem", ".env", "signer.key"]
+
+    said = subprocess.run(
+        ["git", "check-ignore", *files], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert said.stdout.split() == files
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:
