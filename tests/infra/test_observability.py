@@ -179,7 +179,7 @@ def test_there_are_two_dashboards_whose_widgets_do_not_overlap() -> None:
 # ─── what is watched ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_f27_every_dead_letter_queue_has_an_alarm_at_one_message() -> None:
+def test_every_dead_letter_queue_has_an_alarm_at_one_message() -> None:
     dead = {queue for queue in QUEUES if queue.endswith("-dead")}
     alarms = {
         dict(alarm.series.dimensions)["QueueName"]: alarm
@@ -209,7 +209,7 @@ def test_a_run_is_slow_from_four_fifths_of_its_time_limit() -> None:
             assert f"{timeout_s} s" in alarm.description
 
 
-def test_silence_of_a_stage_is_an_alarm_and_silence_of_nothing_else_is() -> None:
+def test_f22_silence_of_a_stage_is_an_alarm_and_silence_of_nothing_else_is() -> None:
     breaching = {alarm.name for alarm in ALARMS if alarm.missing == "breaching"}
 
     assert breaching == {alarm.name for alarm in ALARMS if alarm.series.metric == "HeartbeatAge"}
