@@ -21,6 +21,8 @@ REGION = "us-east-1"
 ACCOUNT = "000000000000"
 _ROOT = Path(__file__).resolve().parent.parent
 _PYTHON = _ROOT / ".tools" / "ministack" / "bin" / "python"
+_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+_ENFORCING = {"AUTH": "true", **_CREDENTIALS}  # told of them, it takes them for the account's own
 _ATTEMPTS = 3  # a port that was free may be taken by the time it is bound
 
 
@@ -37,11 +39,10 @@ class LocalAws:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What points any boto3 client at it. The credentials are not secret: it does not look at them."""
+        """What points any boto3 client at it. The credentials are not secret: they are the account's own there."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
+            **_CREDENTIALS,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -84,7 +85,7 @@ def _start(directory: Path, clock_file: Path | None, enforce_permissions: bool, 
             ],
             name="The local AWS",
             log=directory / "log",
-            environment=_environment(directory, port) | ({"AUTH": "true"} if enforce_permissions else {}),
+            environment=_environment(directory, port) | (_ENFORCING if enforce_permissions else {}),
             directory=directory,
         )
         try:
