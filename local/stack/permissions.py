@@ -62,6 +62,11 @@ def permissions(report: Report, built: Path, keep: Path | None) -> None:
             _hold(control)
 
 
+def of_stack(stack: Deployed) -> None:
+    """The same of what the `deploy` phase built."""
+    permissions(stack.report, stack.folder / "n-built", stack.rig.logs / "permissions")
+
+
 def _hold(lines: Sequence[Line]) -> None:
     found = faults(lines)
     expect(not found, "\n".join(found))
@@ -88,16 +93,21 @@ def _parameters(stack: Deployed) -> dict[str, str]:
 
 
 def _ask(permitted: Permitted, there: There, policies: Policies) -> list[Line]:
-    asked = [*rows(), *misuses()]
-    lines = [_line(row, code, policies) for row, code in _answers(permitted, there, asked)]
+    lines = [_line(row, code, policies) for row, code in _answers(permitted, there, [*rows(), *misuses()])]
     limited = [line.row for line in lines if line.limit is not None and line.limit.is_restated]
-    again: dict[int, Outcome] = {}
+    again: dict[_Key, Outcome] = {}
     for context in contexts_of(limited):
         with permitted.saying(partial(restated, context=context)):
-            of_context = [row for row in limited if row.context == context]
-            for row, code in _answers(permitted, there, of_context):
-                again[id(row)] = outcome(row.action, code)
-    return [replace(line, restated=again.get(id(line.row))) for line in lines]
+            for row, code in _answers(permitted, there, [row for row in limited if row.context == context]):
+                again[_key(row)] = outcome(row.action, code)
+    return [replace(line, restated=again.get(_key(line.row))) for line in lines]
+
+
+type _Key = tuple[str, str, str, frozenset[tuple[str, str]]]
+
+
+def _key(row: Row) -> _Key:
+    return row.function, row.action, row.resource, frozenset(row.context.items())
 
 
 def _answers(permitted: Permitted, there: There, asked: Iterable[Row]) -> Iterable[tuple[Row, str]]:
