@@ -5,7 +5,7 @@ with the end of its log; its queues count their delays and timeouts on the serve
 all it held is gone when it stops. Clients are the ordinary ones of boto3: they only need `environment`.
 
 What it does not do, and tests must not conclude from it: it accepts altered KMS ciphertexts, enforces no key
-policy, and moves a message to its dead-letter queue only when the source queue is next received from.
+policy unless told to, and moves a message to its dead-letter queue only when the source queue is next received from.
 """
 
 import contextlib
@@ -61,7 +61,8 @@ def running_aws(
 ) -> Iterator[LocalAws]:
     """A local AWS for as long as the block runs, on the served clock of `clock_file` or else on real time.
 
-    With `enforce_permissions` it evaluates the policies of whoever asks with a role's credentials; ours are the account's own.
+    With `enforce_permissions` it evaluates the policies of whoever asks with a role's credentials, and those of queues and keys, as
+    far as `local.permissions.limits` says; the credentials of `environment` are the account's own, which may everything.
     """
     if not _PYTHON.exists():
         raise NotStarted("the local AWS has no environment yet: run tools/setup.sh ministack")

@@ -36,6 +36,8 @@ class Line:
     @property
     def kept(self) -> str:
         """How the row stands, in words to count by."""
+        if _fault(self) is not None:
+            return "not as designed"
         if self.limit is not None:
             return f"not enforced here: {self.limit.why}"
         return f"{self.design} as designed"
@@ -80,7 +82,8 @@ def _fault(line: Line) -> str | None:
 
 
 def _name(row: Row) -> str:
-    return f"{row.function} {row.action} on {row.resource}"
+    context = ", ".join(f"{key} {value}" for key, value in row.context.items())
+    return f"{row.function} {row.action} on {row.resource}{f' ({context})' if context else ''}"
 
 
 def summary(lines: Sequence[Line]) -> dict[str, int]:

@@ -87,6 +87,12 @@ def test_a_row_under_a_limit_that_is_as_it_says_has_no_fault_and_is_not_counted_
     assert lines[0].as_json()["live"] == "not enforced here"
 
 
+def test_a_row_with_a_fault_is_counted_as_nothing_else() -> None:
+    lines = [line(False, Outcome.ALLOWED), line(True, Outcome.ALLOWED, limit=CONDITIONS)]
+
+    assert summary(lines) == {"rows": 2, "not as designed": 2}
+
+
 def test_the_table_says_for_each_function_and_action_what_is_allowed_statically_and_live() -> None:
     lines = [
         line(True, Outcome.ALLOWED),
