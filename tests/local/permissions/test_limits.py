@@ -78,20 +78,20 @@ def test_a_statement_without_conditions_is_as_it_was() -> None:
     assert said(allow(), {}) == [allow()]
 
 
-def test_f23_an_allow_whose_condition_the_request_meets_stands_without_it() -> None:
+def test_an_allow_whose_condition_the_request_meets_stands_without_it() -> None:
     condition = {"StringEquals": {"kms:EncryptionContext:app": "outcry"}}
 
     assert said(allow(Condition=condition), CONTEXT) == [allow()]
 
 
 @pytest.mark.parametrize("context", [{}, {"kms:EncryptionContext:app": "other"}])
-def test_f23_an_allow_whose_condition_the_request_does_not_meet_is_gone(context: dict[str, str]) -> None:
+def test_an_allow_whose_condition_the_request_does_not_meet_is_gone(context: dict[str, str]) -> None:
     condition = {"StringEquals": {"kms:EncryptionContext:app": "outcry"}}
 
     assert said(allow(Condition=condition), context) == []
 
 
-def test_f23_a_deny_of_requests_without_their_context_holds_against_them_and_no_others() -> None:
+def test_a_deny_of_requests_without_their_context_holds_against_them_and_no_others() -> None:
     deny = allow(Effect="Deny", Condition={"StringNotEquals": {"kms:EncryptionContext:app": "outcry"}})
 
     assert said(deny, {}) == [allow(Effect="Deny")]

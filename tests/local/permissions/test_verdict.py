@@ -52,7 +52,7 @@ def test_a_row_that_is_otherwise_in_the_template_is_a_fault() -> None:
 
 
 @pytest.mark.parametrize("limit", LIMITS)
-def test_f25_what_must_be_denied_and_is_allowed_is_a_fault_under_every_limit(limit: Limit) -> None:
+def test_what_must_be_denied_and_is_allowed_is_a_fault_under_every_limit(limit: Limit) -> None:
     found = faults([line(False, Outcome.ALLOWED, limit=limit, restated=Outcome.DENIED)])
 
     assert len(found) == 1
