@@ -160,6 +160,7 @@ def test_an_installation_that_is_well_is_said_to_be(well: Workshop, outcry: Outc
         ("database", "database clock"): "warn",
         ("functions", "functions"): "skipped",
         ("limits", "concurrency"): "skipped",
+        ("canaries", "canaries"): "skipped",
     }
     assert found.answer.json["build"] == build_id()
     assert found.answer.json["counts"]["bad"] == 0

@@ -41,6 +41,7 @@ GOOD = Facts(
     changed_at=NOON - SNAPSHOT_MAX_AGE,
     standing=None,
     deployment_state="ACTIVE",
+    lacks_canary=None,
     mode_is_standard=True,
     has_signer=True,
     owner_side=None,
@@ -52,15 +53,16 @@ GOOD = Facts(
 BAD: list[tuple[dict[str, Any], Reason]] = [
     ({"standing": Refusal(Reason.PAUSED, "desk")}, Reason.PAUSED),
     ({"deployment_state": "REDUCING"}, Reason.DEPLOYMENT_NOT_ACTIVE),
+    ({"lacks_canary": "run one"}, Reason.CANARY_MISSING),
     ({"not_after": NOON - SECOND}, Reason.ENTRY_TOO_LATE),
     ({"has_signer": False}, Reason.NO_SIGNER),
     ({"mode_is_standard": False}, Reason.ACCOUNT_MODE_UNKNOWN),
+    ({"snapshot_at": NOON - SNAPSHOT_MAX_AGE - SECOND}, Reason.SNAPSHOT_STALE),
     ({"owner_side": Side.SHORT}, Reason.OPPOSITE_POSITION),
     ({"place_has_open_order": True}, Reason.PLACE_TAKEN),
     ({"venue_size": Decimal("-0.1")}, Reason.FOREIGN_POSITION),
     ({"has_foreign_order": True}, Reason.FOREIGN_ORDER),
     ({"mark": Decimal("101.01")}, Reason.MARK_RAN_AWAY),
-    ({"snapshot_at": NOON - SNAPSHOT_MAX_AGE - SECOND}, Reason.SNAPSHOT_STALE),
 ]
 
 

@@ -43,6 +43,7 @@ class Ledger:
     ) -> Planned | None:
         if self.fails:
             raise InfrastructureError("the ledger is away")
+        assert plan.signal_id is not None
         key = (plan.signal_id, deployment.deployment_id)
         if key in self.entries:
             return None

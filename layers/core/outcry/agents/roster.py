@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from outcry.agents import store
 from outcry.agents.model import Account, Agent, Deployment, Desk
+from outcry.agents.own_store import put_own_deployment, switch_off_own_deployment
 from outcry.agents.store import apply_desk
 from outcry.runtime.database import Transaction
 
@@ -21,6 +22,8 @@ __all__ = [
     "apply_desk",
     "deployment",
     "desk_in_force",
+    "put_own_deployment",
+    "switch_off_own_deployment",
     "usernames",
     "weights",
 ]

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from outcry.cli import controls, desk, lists, redrive, signers, stack, status
+from outcry.cli.canary import command as canary
 from outcry.cli.doctor import command as doctor
 from outcry.cli.edge import sentences
 from outcry.runtime.errors import ConfigurationError
@@ -40,6 +41,7 @@ def configure(
 
 status.register(app)
 doctor.register(app)
+canary.register(app)
 lists.register(app)
 controls.register(app)
 redrive.register(app)

@@ -13,7 +13,9 @@ from outcry.cli import render, store
 from outcry.cli.edge import AsJson, network, reading
 from outcry.controls import gate
 from outcry.monitoring.silence import LATE_AFTER
+from outcry.orders.ports import LIVE_NETWORKS
 from outcry.runtime.database import Row, Transaction
+from outcry.runtime.version import build_id
 
 NOTICES_SHOWN = 10
 
@@ -49,6 +51,7 @@ def _read(tx: Transaction, now: datetime) -> dict[str, Any]:
             for control in gate.standing_controls(tx)
         ],
         "locks": store.locks(tx, now=now),
+        "canaries_missing": _canaries_missing(tx),
         "unprotected": store.unprotected(tx),
         "unknown_orders": store.unknown_orders(tx),
         "quarantined": store.quarantined(tx),
@@ -59,6 +62,13 @@ def _read(tx: Transaction, now: datetime) -> dict[str, Any]:
         "heartbeats": _heartbeats(store.heartbeats(tx), now),
         "stages": store.stages(tx, now=now),
     }
+
+
+def _canaries_missing(tx: Transaction) -> list[dict[str, Any]]:
+    """Accounts that take no entries because no canary has passed with the build that runs."""
+    runs = next((row["build"] for row in store.builds(tx) if row["stage"] == "tick"), None) or build_id()
+    rows = store.accounts_without_canary(tx, networks=sorted(LIVE_NETWORKS), build=runs)
+    return [{"account_id": row["account_id"], "network": row["network"], "build": runs} for row in rows]
 
 
 def _heartbeats(rows: list[Row], now: datetime) -> list[dict[str, Any]]:
@@ -127,6 +137,11 @@ def _show_worries(found: Mapping[str, Any], now: datetime) -> None:
     notices = found["notices_untold"]
     worries = [
         *(f"LATE: {stage} does not run when it should" for stage in late),
+        *(
+            f"CANARY: {row['account_id']} takes no entries: none has passed with build {row['build']};"
+            f" run `outcry canary --network {row['network']} --account {row['account_id']}`"
+            for row in found["canaries_missing"]
+        ),
         *(
             f"UNPROTECTED: {row['market']} {row['side']} {render.figure(row['size'])} on {row['account_id']},"
             f" {row['status']}, for {render.age(row['since'], now)}"

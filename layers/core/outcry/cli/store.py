@@ -139,6 +139,40 @@ def heartbeats(tx: Transaction) -> list[Row]:
     return tx.all("select stage, beat_at from heartbeats order by stage")
 
 
+def builds(tx: Transaction) -> list[Row]:
+    """Which build each stage ran last, of those that name it."""
+    return tx.all(
+        "select stage, detail ->> 'build' as build from heartbeats where detail ? 'build' order by stage"
+    )
+
+
+def canary(tx: Transaction, key: str) -> Row | None:
+    """The canary of a key, with its verdict and its report where it is over."""
+    return tx.one(
+        "select account_id, market, finished_at, passed, report from canaries where idempotency_key = :key",
+        key=key,
+    )
+
+
+def accounts_without_canary(tx: Transaction, *, networks: list[str], build: str) -> list[Row]:
+    """Accounts on these networks on which something is deployed, and no canary has passed with this build; and the last verdict."""
+    return tx.all(
+        """
+        select a.account_id, a.network, last.passed as last_passed, last.build_id as last_build
+          from accounts a
+          left join lateral (select passed, build_id from canaries c where c.account_id = a.account_id and passed is not null
+                              order by finished_at desc limit 1) last on true
+         where a.network = any(cast(:networks as text[]))
+           and exists (select 1 from deployments d join agents g using (agent_id)
+                        where d.account_id = a.account_id and d.state = 'ACTIVE' and g.is_active)
+           and not exists (select 1 from canaries c where c.account_id = a.account_id and c.build_id = :build and c.passed)
+         order by a.account_id
+        """,
+        networks=networks,
+        build=build,
+    )
+
+
 def locks(tx: Transaction, *, now: datetime) -> list[Row]:
     """Protections that forbid entries now."""
     return tx.all(

@@ -8,7 +8,7 @@ anything.
 from datetime import datetime
 
 from outcry.controls import store
-from outcry.controls.model import Control, Standing, entry_scopes, standing
+from outcry.controls.model import UNSEEN, Control, ControlMode, Standing, entry_scopes, standing
 from outcry.runtime.database import Transaction
 
 
@@ -21,10 +21,18 @@ def standing_entry(
     author_id: int | None,
     market: str,
     now: datetime,
+    despite_pause: bool = False,
 ) -> Standing | None:
-    """What forbids this entry, or None. Ask in the transaction that approves it or commits it to be sent."""
+    """What forbids this entry, or None. Ask in the transaction that approves it or commits it to be sent.
+
+    `despite_pause`: a pause does not forbid it, unless it is that of a restored database which nobody has looked at yet.
+    """
     scopes = entry_scopes(account_id, deployment_id, agent_id, author_id, market)
     controls, locks = store.entry_controls(tx, scopes, now=now)
+    if despite_pause:
+        controls = [
+            each for each in controls if each.mode is not ControlMode.PAUSE or each.control_id == UNSEEN
+        ]
     return standing(
         controls,
         locks,

@@ -31,6 +31,9 @@ class ScopeKind(StrEnum):
 
 
 DESK = ScopeKind.DESK.value
+UNSEEN = (
+    0  # the id of a control that is no row: the pause of a restored database which nobody has noticed yet
+)
 
 
 class UnknownScope(OutcryError):

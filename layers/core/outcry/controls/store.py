@@ -8,14 +8,14 @@ can still commit an entry. Row locks could not do that, since a pause is a row t
 from collections.abc import Iterable
 from datetime import datetime
 
-from outcry.controls.model import Control, ControlMode, Lock, ScopeKind
+from outcry.controls.model import UNSEEN, Control, ControlMode, Lock, ScopeKind
 from outcry.runtime.database import Row, Transaction
 
 _LOCK = 0x0C7C_1A12  # the advisory lock's key: any constant that nothing else in the database uses
 
 # A database that is not the one its rows were written in counts as paused, before anybody has noticed it.
-_RESTORED = """
-        select 0 as control_id, 'desk' as scope, 'pause' as mode, :restored as reason, 'outcry' as who, noted_at as at
+_RESTORED = f"""
+        select {UNSEEN} as control_id, 'desk' as scope, 'pause' as mode, :restored as reason, 'outcry' as who, noted_at as at
           from database_identity where identity <> identity_of_this_database()
 """
 RESTORED = "the database was restored, and nobody has looked at it yet"

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from outcry.agents.roster import deployment as load_deployment
 from outcry.controls.gate import standing_entry
-from outcry.orders import approval_store, store
+from outcry.orders import approval_store, canary_store, store
 from outcry.orders.carry import Held
 from outcry.orders.model import Order, OrderKind, OrderStatus
 from outcry.orders.ports import Desk
@@ -20,6 +20,7 @@ from outcry.runtime.database import Transaction, UniqueViolation
 from outcry.runtime.errors import SignerRefused
 from outcry.runtime.reasons import Reason
 from outcry.runtime.side import Side
+from outcry.runtime.version import build_id
 from outcry.signals.model import EntryPlan
 from outcry.signals.size import Sized, SizeInputs, size_entry
 from outcry.venues.port import AccountMode, AccountSnapshot, Market, Marks, OpenOrder, Venue
@@ -115,6 +116,7 @@ class Approver:
             changed_at=approval_store.changed_at(tx, order.account_id),
             standing=standing(tx, order, plan, now),
             deployment_state=deployment["state"],
+            lacks_canary=self._lacks_canary(tx, order, plan),
             mode_is_standard=reading.mode is AccountMode.STANDARD,
             has_signer=reading.has_signer,
             owner_side=_owner_side(tx, order),
@@ -126,6 +128,17 @@ class Approver:
         if refusal is not None or mark is None:
             return refusal
         return self._take(tx, held, plan, venue, market, reading.snapshot, mark, deployment["agent_id"], now)
+
+    def _lacks_canary(self, tx: Transaction, order: Order, plan: EntryPlan) -> str | None:
+        """What is missing of the proof that this build trades well on this account; a canary itself notes the build."""
+        if plan.is_canary:
+            is_under_way = canary_store.note_build(tx, order.order_id, build_id())
+            return None if is_under_way else "the canary that this entry belongs to is over"
+        if order.network not in self._desk.needs_canary or canary_store.has_passed(
+            tx, order.account_id, build_id()
+        ):
+            return None
+        return f"run `outcry canary --network {order.network} --account {order.account_id}` with build {build_id()}"
 
     def _take(
         self,
@@ -240,7 +253,10 @@ class Approver:
 
 
 def standing(tx: Transaction, order: Order, plan: EntryPlan, now: datetime) -> Refusal | None:
-    """What controls and locks say about an entry now, read so that a pause which committed before is always seen."""
+    """What controls and locks say about an entry now, read so that a pause which committed before is always seen.
+
+    A canary goes ahead despite a pause that a person or a first start has set: a fresh desk is paused until it has passed.
+    """
     forbidden = standing_entry(
         tx,
         account_id=order.account_id,
@@ -249,6 +265,7 @@ def standing(tx: Transaction, order: Order, plan: EntryPlan, now: datetime) -> R
         author_id=plan.author_id,
         market=plan.market,
         now=now,
+        despite_pause=plan.is_canary,
     )
     return None if forbidden is None else Refusal(forbidden.reason, forbidden.detail)
 

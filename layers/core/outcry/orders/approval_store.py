@@ -46,7 +46,7 @@ def changed_at(tx: Transaction, account_id: str) -> datetime | None:
 
 
 def usages(
-    tx: Transaction, order: Order, *, agent_id: str, author_id: int, now: datetime
+    tx: Transaction, order: Order, *, agent_id: str, author_id: int | None, now: datetime
 ) -> tuple[Usage, Usage]:
     """What is reserved now, as the deployment's limits see it and as the account's limits see it.
 
@@ -119,7 +119,7 @@ def reserve(
     order: Order,
     *,
     agent_id: str,
-    author_id: int,
+    author_id: int | None,
     position_id: UUID,
     sized: Sized,
     now: datetime,

@@ -95,6 +95,28 @@ class LedgerPlanner:
         return [Planned(order_id, is_exit=True) for order_id in planned], None
 
 
+def plan_person_entry(
+    tx: Transaction, plan: EntryPlan, deployment: Deployment, *, key: str, now: datetime, trace_id: str
+) -> UUID:
+    """Plan an entry that a person ordered under an idempotency key; returns its order, made now or before."""
+    account = deployment.account
+    order_id = store.insert(
+        tx,
+        deployment_id=deployment.deployment_id,
+        kind=OrderKind.ENTER,
+        subject=key,
+        leg="entry",
+        sequence=0,
+        place=(account.account_id, account.venue, account.network, plan.market, plan.market),
+        side=plan.side,
+        plan=plan.to_json(),
+        now=now,
+        trace_id=trace_id,
+        not_after=plan.not_after,
+    )
+    return order_id or plan_store.entry_of_subject(tx, deployment.deployment_id, key)
+
+
 def is_halted(tx: Transaction, position: Position, agent_id: str | None) -> bool:
     """Whether only exits that protect may be made here: a halt stands over the desk, the account, the deployment or the agent."""
     mode = mode_of(

@@ -55,6 +55,17 @@ def planned_on_calls_of(
     return [row["order_id"] for row in rows]
 
 
+def entry_of_subject(tx: Transaction, deployment_id: str, subject: str) -> UUID:
+    """The entry that was planned for this subject."""
+    row = tx.one(
+        "select order_id from orders where deployment_id = :deployment_id and kind = 'enter' and subject = :subject",
+        deployment_id=deployment_id,
+        subject=subject,
+    )
+    assert row is not None, "it is asked for where one exists already"
+    return row["order_id"]  # type: ignore[no-any-return]
+
+
 def open_exit(tx: Transaction, position_id: UUID) -> UUID | None:
     """The open exit of a position, or None."""
     row = tx.one(

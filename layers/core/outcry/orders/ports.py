@@ -15,6 +15,7 @@ from outcry.runtime.queues import Doorbell
 from outcry.venues.port import DigestSigner, Market, Venue
 
 MARKETS_KEPT_FOR = timedelta(minutes=30)
+LIVE_NETWORKS = frozenset({"mainnet", "testnet"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,10 @@ class Signers(Protocol):
 
 @dataclass(slots=True)
 class Desk:
-    """What every step of the ledger works with. One per process; nothing in it belongs to one order."""
+    """What every step of the ledger works with. One per process; nothing in it belongs to one order.
+
+    `needs_canary`: the networks on which an account takes no entry before a canary has passed on it with this build.
+    """
 
     database: Database
     clock: Clock
@@ -56,6 +60,7 @@ class Desk:
     new_id: Callable[[], UUID]
     pause: Callable[[float], None]
     load_account: Callable[[Transaction, str], Account]
+    needs_canary: frozenset[str] = LIVE_NETWORKS
     _markets: dict[tuple[str, str], tuple[datetime, Mapping[str, Market]]] = field(default_factory=dict)
     _accounts: dict[str, Account] = field(default_factory=dict)
 

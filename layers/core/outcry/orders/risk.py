@@ -31,7 +31,8 @@ class Refusal:
 class Facts:
     """What is known about an entry at the moment of approval.
 
-    `standing` is what the controls and locks say; `changed_at` is the account's last reservation or fill; sizes are signed.
+    `standing` is what the controls and locks say, `lacks_canary` what a proof by canary lacks, in words; `changed_at` is the
+    account's last reservation or fill; sizes are signed.
     """
 
     now: datetime
@@ -45,6 +46,7 @@ class Facts:
     changed_at: datetime | None
     standing: Refusal | None
     deployment_state: str
+    lacks_canary: str | None
     mode_is_standard: bool
     has_signer: bool
     owner_side: Side | None
@@ -59,6 +61,8 @@ def refuse(facts: Facts) -> Refusal | None:
         return facts.standing
     if facts.deployment_state != "ACTIVE":
         return Refusal(Reason.DEPLOYMENT_NOT_ACTIVE, f"the deployment is {facts.deployment_state}")
+    if facts.lacks_canary is not None:
+        return Refusal(Reason.CANARY_MISSING, facts.lacks_canary)
     if facts.now > facts.not_after:
         return Refusal(Reason.ENTRY_TOO_LATE, f"the entry was good until {facts.not_after:%H:%M:%S}")
     if not facts.has_signer:

@@ -59,6 +59,7 @@ class Reason(StrEnum):
     STOP_BEYOND_LIQUIDATION = "STOP_BEYOND_LIQUIDATION"
     ACCOUNT_MODE_UNKNOWN = "ACCOUNT_MODE_UNKNOWN"
     NO_SIGNER = "NO_SIGNER"
+    CANARY_MISSING = "CANARY_MISSING"
     SIGNER_KEY_REFUSED = "SIGNER_KEY_REFUSED"
 
     # orders: at the venue
@@ -141,6 +142,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.STOP_BEYOND_LIQUIDATION: "The stop would lie beyond the liquidation price.",
     Reason.ACCOUNT_MODE_UNKNOWN: "The account's margin mode is not one that we can size in.",
     Reason.NO_SIGNER: "The account has no active signer.",
+    Reason.CANARY_MISSING: "No canary has passed on this account with this version.",
     Reason.SIGNER_KEY_REFUSED: "KMS refuses the signer's key: it is disabled, about to be deleted, gone, or not allowed to us.",
     Reason.SIGNER_INVALID: "The venue does not accept the signer: its approval is missing, expired or revoked.",
     Reason.VENUE_MINIMUM: "The venue found the order too small.",

@@ -40,12 +40,13 @@ class EntryPlan:
 
     `reference_price` is the mark at the decision (or the post's own entry where the mark passed it): the entry is
     refused when the mark ran more than `max_chase_frac` beyond it. `stop_frac` is the distance that sizes the
-    trade.
+    trade. An entry that a person planned has no signal and no author; `is_canary` marks the minimum trade that proves an
+    account (orders.canary), and nothing else.
     """
 
-    signal_id: int
+    signal_id: int | None
     agent_id: str
-    author_id: int
+    author_id: int | None
     market: str
     side: Side
     score: Decimal
@@ -57,6 +58,7 @@ class EntryPlan:
     max_chase_frac: Decimal
     exits: ExitPlan
     not_after: datetime
+    is_canary: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As stored with the order: decimals as strings."""
@@ -75,15 +77,16 @@ class EntryPlan:
             "max_chase_frac": str(self.max_chase_frac),
             "exits": plan_to_json(self.exits),
             "not_after": self.not_after.isoformat(),
+            **({"is_canary": True} if self.is_canary else {}),
         }
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "EntryPlan":
         """The plan as it was stored. Raises KeyError or ValueError for anything else."""
         return cls(
-            signal_id=int(stored["signal_id"]),
+            signal_id=None if stored["signal_id"] is None else int(stored["signal_id"]),
             agent_id=stored["agent_id"],
-            author_id=int(stored["author_id"]),
+            author_id=None if stored["author_id"] is None else int(stored["author_id"]),
             market=stored["market"],
             side=Side(stored["side"]),
             score=Decimal(stored["score"]),
@@ -95,4 +98,5 @@ class EntryPlan:
             max_chase_frac=Decimal(stored["max_chase_frac"]),
             exits=plan_from_json(stored["exits"]),
             not_after=datetime.fromisoformat(stored["not_after"]),
+            is_canary=stored.get("is_canary") is True,
         )

@@ -19,10 +19,11 @@ from outcry.cli.doctor.finding import (
     skipped,
     warn,
 )
-from outcry.cli.store import read_only
+from outcry.cli.store import accounts_without_canary, read_only
 from outcry.controls import gate
 from outcry.custody import keyring
 from outcry.monitoring.silence import LATE_AFTER
+from outcry.orders.ports import LIVE_NETWORKS
 from outcry.runtime.database import Row, Transaction
 from outcry.runtime.migrations import SCHEMA_MIN, bundled
 from outcry.runtime.version import build_id
@@ -112,12 +113,16 @@ def _facts(tx: Transaction) -> Facts:
         for account in accounts
         for each in keyring.signers_of(tx, account.account_id)
     ]
+    beats = {row["stage"]: (row["beat_at"], row["detail"]) for row in store.beats(tx)}
+    runs = beats["tick"][1].get("build") if "tick" in beats else None
+    missing = accounts_without_canary(tx, networks=sorted(LIVE_NETWORKS), build=runs or build_id())
     return Facts(
         accounts=tuple(accounts),
         deployments=tuple(each for each in deployments if each is not None),
         signers=tuple(signers),
         controls=tuple(gate.standing_controls(tx)),
-        beats={row["stage"]: (row["beat_at"], row["detail"]) for row in store.beats(tx)},
+        beats=beats,
+        without_canary={runs or build_id(): frozenset(row["account_id"] for row in missing)},
     )
 
 
@@ -138,6 +143,24 @@ def controls(here: Installation) -> Findings:
         )
     if not here.facts.controls:
         yield ok("controls", "none stands: entries may go ahead")
+
+
+def canaries(here: Installation) -> Findings:
+    """Live accounts at work, and whether a canary has passed on each with the build that runs."""
+    if here.facts is None:
+        yield skipped("canaries", "the database did not say")
+        return
+    at_work = {each.account.account_id: each.account for each in here.facts.deployments}
+    live = [each for _, each in sorted(at_work.items()) if each.network in LIVE_NETWORKS]
+    for build, missing in here.facts.without_canary.items():
+        for account in live:
+            if account.account_id in missing:
+                fix = f"outcry canary --network {account.network} --account {account.account_id}"
+                yield bad(account.account_id, f"it takes no entries: none has passed with build {build}", fix)
+            else:
+                yield ok(account.account_id, f"one has passed with build {build}")
+    if not live:
+        yield skipped("canaries", "no account at work is on mainnet or testnet")
 
 
 def heartbeats(here: Installation) -> Findings:

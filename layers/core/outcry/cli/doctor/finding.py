@@ -69,13 +69,17 @@ class SignerFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was read from the database in one transaction, for the checks that compare it with the world."""
+    """What was read from the database in one transaction, for the checks that compare it with the world.
+
+    `without_canary`: live accounts at work on which none has passed with the build that runs, by that build.
+    """
 
     accounts: tuple[Account, ...]
     deployments: tuple[Deployment, ...]
     signers: tuple[SignerFacts, ...]
     controls: tuple[Control, ...]
     beats: Mapping[str, tuple[datetime, Mapping[str, Any]]]
+    without_canary: Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from outcry.runtime.errors import ConfigurationError, OutcryError
 CHECKS: tuple[Check, ...] = (
     Check("controls", desk.controls, "see the finding about the database"),
     Check("heartbeats", desk.heartbeats, "see the finding about the database"),
+    Check("canaries", desk.canaries, "see the finding about the database"),
     Check("versions", desk.versions, "see the finding about the database"),
     Check("queues", cloud.queues, "check the queues in the AWS console", timeout_s=40),
     Check("secrets", cloud.secrets, "check the secrets in the AWS console"),
