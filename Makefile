@@ -53,9 +53,9 @@ build: setup-build  ## what is deployed, in .aws-sam/build, and its sizes; ARCHI
 
 runtime: setup-stack  ## build, then each built function under Lambda's own client: imports, events, time to start, memory
 	@PYTHONPATH="$(CURDIR)" $(PY) tools/build.py --architecture machine
-	@OUTCRY_BUILD_MUST_BE_HERE=1 $(PY) -m pytest -q tests/runtime_tier $(ARGS)
+	@OUTCRY_BUILD_MUST_BE_HERE=1 $(PY) -m pytest -q tests/runtime_tier
 
-stack: setup-stack  ## build, deploy onto the local AWS, trade, update, roll back, break, delete; ARGS="--phases deploy,trade" for a part
+stack: runtime  ## what runtime does; then deploy onto the local AWS, trade, update, roll back, break, delete; ARGS="--phases deploy,trade" for a part
 	@$(PY) -m local stack $(ARGS)
 
 audit:  ## whether a locked package has a known vulnerability; needs the network

@@ -5,7 +5,7 @@ with the end of its log; its queues count their delays and timeouts on the serve
 all it held is gone when it stops. Clients are the ordinary ones of boto3: they only need `environment`.
 
 What it does not do, and tests must not conclude from it: it accepts altered KMS ciphertexts, enforces no key
-policy, and moves a message to its dead-letter queue only when the source queue is next received from.
+policy unless told to, and moves a message to its dead-letter queue only when the source queue is next received from.
 """
 
 import contextlib
@@ -21,6 +21,8 @@ REGION = "us-east-1"
 ACCOUNT = "000000000000"
 _ROOT = Path(__file__).resolve().parent.parent
 _PYTHON = _ROOT / ".tools" / "ministack" / "bin" / "python"
+_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+_ENFORCING = {"AUTH": "true", **_CREDENTIALS}  # told of them, it takes them for the account's own
 _ATTEMPTS = 3  # a port that was free may be taken by the time it is bound
 
 
@@ -37,11 +39,10 @@ class LocalAws:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What points any boto3 client at it. The credentials are not secret: it does not look at them."""
+        """What points any boto3 client at it. The credentials are not secret: they are the account's own there."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
+            **_CREDENTIALS,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -60,7 +61,8 @@ def running_aws(
 ) -> Iterator[LocalAws]:
     """A local AWS for as long as the block runs, on the served clock of `clock_file` or else on real time.
 
-    With `enforce_permissions` it evaluates the policies of whoever asks with a role's credentials; ours are the account's own.
+    With `enforce_permissions` it evaluates the policies of whoever asks with a role's credentials, and those of queues and keys, as
+    far as `local.permissions.limits` says; the credentials of `environment` are the account's own, which may everything.
     """
     if not _PYTHON.exists():
         raise NotStarted("the local AWS has no environment yet: run tools/setup.sh ministack")
@@ -84,7 +86,7 @@ def _start(directory: Path, clock_file: Path | None, enforce_permissions: bool, 
             ],
             name="The local AWS",
             log=directory / "log",
-            environment=_environment(directory, port) | ({"AUTH": "true"} if enforce_permissions else {}),
+            environment=_environment(directory, port) | (_ENFORCING if enforce_permissions else {}),
             directory=directory,
         )
         try:

@@ -30,6 +30,7 @@ class Options:
     deliver_twice: bool
     posts_twice: bool
     sabotage: str | None
+    custody: str
     hyperliquid_port: int
     x_port: int
     keep: Path | None
@@ -79,6 +80,12 @@ def _add_behaviour(parser: argparse.ArgumentParser) -> None:
         choices=KINDS,
         help="break something on purpose, to see the audit notice. stop: stops are planned and never placed; "
         "dedupe: every entry is sent twice, signed anew; fill: one fill is booked twice (default: nothing)",
+    )
+    parser.add_argument(
+        "--custody",
+        choices=("envelope", "kms"),
+        default="envelope",
+        help="how the keys of the live accounts' signers are kept (default: envelope)",
     )
     for name in ("hyperliquid", "x"):
         parser.add_argument(

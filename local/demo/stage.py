@@ -114,7 +114,7 @@ def set_up(inputs: Inputs, options: Options, progress: Progress) -> Iterator[Sta
         database = Database(Address.from_url(database_url), network="local", application="demo")
         stack.callback(database.close)
         stage = Stage(clock, dispatcher, pool, cloud.queues, database, journal, kept, venue, x_url)
-        _open_desk(stage, inputs, progress)
+        _open_desk(stage, inputs, options.custody, progress)
         clock.move_to(inputs.first_at - LEAD)
         yield stage
 
@@ -228,7 +228,7 @@ def _without_cloud_database(function: FunctionSpec) -> FunctionSpec:
 # ─── the desk ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _open_desk(stage: Stage, inputs: Inputs, progress: Progress) -> None:
+def _open_desk(stage: Stage, inputs: Inputs, custody: str, progress: Progress) -> None:
     progress("bringing the database to its schema through functions/migrate")
     stage.dispatcher.call("migrate", {})
     progress("applying the desk")
@@ -239,19 +239,19 @@ def _open_desk(stage: Stage, inputs: Inputs, progress: Progress) -> None:
         raise InputProblem(str(error)) from None
     for account in inputs.desk.accounts:
         if account.venue == "hyperliquid":
-            _open_account(stage, account, progress)
+            _open_account(stage, account, custody, progress)
     with stage.database.transaction() as tx:
         operate.resume(tx, DESK, "demo", stage.clock.now())
 
 
-def _open_account(stage: Stage, account: Account, progress: Progress) -> None:
+def _open_account(stage: Stage, account: Account, custody: str, progress: Progress) -> None:
     """Fund the account, make its signer through functions/signers, and approve it as the account's owner
     would.
     """
     progress(f"funding {account.account_id}, making its signer and approving it at the venue")
     until = stage.clock.now() + SIGNER_LASTS
     ask_venue(stage.hyperliquid_url, "fund", {"user": account.address, "usdc": str(FUNDS_USD)})
-    created = stage.dispatcher.call("signers", {"account": account.account_id, "slot": 1})
+    created = stage.dispatcher.call("signers", {"account": account.account_id, "slot": 1, "custody": custody})
     approval = {
         "master": account.address,
         "agent": created["address"],
@@ -261,3 +261,4 @@ def _open_account(stage: Stage, account: Account, progress: Progress) -> None:
     ask_venue(stage.hyperliquid_url, "approve_agent", approval)
     with stage.database.transaction() as tx:
         activate_signer(tx, created["signer_id"], valid_until=until, now=stage.clock.now())
+    progress(f"{created['signer_id']} signs for {account.account_id}, custody {created['custody']}")

@@ -145,29 +145,29 @@ def _effects(statements: Iterable[Statement]) -> set[str]:
     return {str(statement["Effect"]) for statement in statements}
 
 
-def _listed(found: Any) -> list[str]:
+def listed(found: Any) -> list[str]:
     return [found] if isinstance(found, str) else list(found)
 
 
 def _names(statement: Statement, element: str, wanted: str) -> bool:
-    return any(fnmatchcase(wanted, pattern) for pattern in _listed(statement[element]))
+    return any(fnmatchcase(wanted, pattern) for pattern in listed(statement[element]))
 
 
 def _is_for(statement: Statement, principal: str) -> bool:
     named = statement.get("Principal", {})
-    known = _listed(named.get("AWS", [])) if isinstance(named, Mapping) else [named]
+    known = listed(named.get("AWS", [])) if isinstance(named, Mapping) else [named]
     return "*" in known or principal in known
 
 
 def _is_met(statement: Statement, context: Mapping[str, str]) -> bool:
     return all(
-        _holds(operator, _listed(values), context.get(key))
+        holds(operator, listed(values), context.get(key))
         for operator, keys in statement.get("Condition", {}).items()
         for key, values in keys.items()
     )
 
 
-def _holds(operator: str, values: Sequence[str], given: str | None) -> bool:
+def holds(operator: str, values: Sequence[str], given: str | None) -> bool:
     match operator:
         case "StringEquals" | "ArnEquals":
             return given in values

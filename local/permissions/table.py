@@ -159,3 +159,14 @@ def rows() -> Iterator[Row]:
             yield Row(function, "logs:PutLogEvents", logs_of(other), other == function)
         yield Row(function, "xray:PutTraceSegments", NOTHING_NAMED, is_allowed=True)
         yield Row(function, "ec2:CreateNetworkInterface", NOTHING_NAMED, is_allowed=False)
+
+
+def misuses() -> Iterator[Row]:
+    """The right function with the right key, and a request that is not as it should be: each is denied."""
+    for context in ({}, {"kms:EncryptionContext:app": "other"}):
+        yield Row("execute_orders", "kms:Decrypt", "SigningKey", is_allowed=False, context=context)
+        yield Row("signers", "kms:GenerateDataKey", "SigningKey", is_allowed=False, context=context)
+    raw = {**OF_SIGNER_KEY, **SIGNS, "kms:MessageType": "RAW"}
+    yield Row("execute_orders", "kms:Sign", SIGNER_KEY, is_allowed=False, context=raw)
+    for other in ({"kms:KeySpec": "ECC_NIST_P256"}, {"aws:RequestTag/stack": "other"}):
+        yield Row("signers", "kms:CreateKey", NEW_KEY, is_allowed=False, context={**CREATES, **other})

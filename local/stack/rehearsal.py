@@ -66,10 +66,10 @@ def refuse(stack: Deployed) -> None:
             parameters = {name: value for name, value in {**given, **changes}.items() if value is not None}
             ran = stack.sam.deploy(built, parameters, stack=f"refused-{number}")
             expect(ran.code != 0, f"a stack with {what} was deployed")
-            facts["says"] = next((line.strip() for line in ran.text.splitlines() if sentence in line), "")[
-                :200
-            ]
-            expect(sentence in " ".join(ran.text.split()), f"it does not say {sentence!r}:\n{ran.end}")
+            said = " ".join(ran.text.split())
+            expect(sentence in said, f"it does not say {sentence!r}:\n{ran.end}")
+            at = said.index(sentence)
+            facts["says"] = said[max(0, at - 60) : at + 100]
 
 
 def trade(stack: Deployed) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from local.processes import NotStarted, temporary_directory
-from local.stack import outages, rehearsal
+from local.stack import outages, permissions, rehearsal
 from local.stack.deployed import Deployed
 from local.stack.market import Market
 from local.stack.report import Report, StackFailure
@@ -31,6 +31,7 @@ PHASES: dict[str, Phase] = {
     "chaos": outages.chaos,
     "tools": rehearsal.use_tools,
     "delete": rehearsal.delete,
+    "permissions": permissions.of_stack,
 }
 _ALWAYS = ("deploy",)
 

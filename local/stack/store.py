@@ -33,7 +33,52 @@ def newest_position(tx: Transaction, *, market: str) -> Row | None:
 
 def chain_of(tx: Transaction, position_id: Any) -> Chain:
     """Everything that led to a position, and all that was done for it since."""
-    orders = tx.all(
+    orders = _orders(tx, position_id)
+    signals = _signals(tx, [row["signal_id"] for row in orders if row["signal_id"] is not None])
+    calls = _calls(tx, [row["call_id"] for row in signals])
+    return Chain(
+        posts=_posts(tx, [row["post_id"] for row in calls]),
+        calls=calls,
+        signals=signals,
+        orders=orders,
+        actions=_actions(tx, [row["order_id"] for row in orders]),
+        fills=_fills(tx, position_id),
+        position=_position(tx, position_id),
+    )
+
+
+def _posts(tx: Transaction, post_ids: list[int]) -> list[Row]:
+    return tx.all(
+        """
+        select post_id, username, text, status, source, posts.created_at, received_at
+          from posts join authors using (author_id) where post_id = any(:post_ids) order by post_id
+        """,
+        post_ids=post_ids,
+    )
+
+
+def _calls(tx: Transaction, call_ids: list[int]) -> list[Row]:
+    return tx.all(
+        """
+        select call_id, post_id, token, side, action, conviction, stop, targets, evidence, classifier, heard_at
+          from calls where call_id = any(:call_ids) order by call_id
+        """,
+        call_ids=call_ids,
+    )
+
+
+def _signals(tx: Transaction, signal_ids: list[int]) -> list[Row]:
+    return tx.all(
+        """
+        select signal_id, agent_id, call_id, token, market, side, action, status, reason, score, decided_at, trace_id
+          from signals where signal_id = any(:signal_ids) order by signal_id
+        """,
+        signal_ids=signal_ids,
+    )
+
+
+def _orders(tx: Transaction, position_id: Any) -> list[Row]:
+    return tx.all(
         """
         select order_id, kind, leg, sequence, status, reason, size, trigger_price, filled_size, average_price, signal_id, trace_id,
                created_at, finished_at
@@ -41,22 +86,30 @@ def chain_of(tx: Transaction, position_id: Any) -> Chain:
         """,
         position_id=position_id,
     )
-    order_ids = [row["order_id"] for row in orders]
-    signal_ids = [row["signal_id"] for row in orders if row["signal_id"] is not None]
-    signals = tx.all(
+
+
+def _actions(tx: Transaction, order_ids: list[Any]) -> list[Row]:
+    return tx.all(
         """
-        select signal_id, agent_id, call_id, token, market, side, action, status, reason, score, decided_at, trace_id
-          from signals where signal_id = any(:signal_ids) order by signal_id
+        select order_id, attempt, kind, status, signer_id, nonce, cloid, venue_order_id, acked_size, acked_price, sends,
+               prepared_at, sent_at, answered_at
+          from actions where order_id = any(:order_ids) order by prepared_at, nonce
         """,
-        signal_ids=signal_ids,
+        order_ids=order_ids,
     )
-    calls = tx.all(
+
+
+def _fills(tx: Transaction, position_id: Any) -> list[Row]:
+    return tx.all(
         """
-        select call_id, post_id, token, side, action, conviction, stop, targets, evidence, classifier, heard_at
-          from calls where call_id = any(:call_ids) order by call_id
+        select fill_id, order_id, is_buy, price, size, fee_usd, filled_at, recorded_at
+          from fills where position_id = :position_id order by filled_at, fill_key
         """,
-        call_ids=[row["call_id"] for row in signals],
+        position_id=position_id,
     )
+
+
+def _position(tx: Transaction, position_id: Any) -> Row:
     position = tx.one(
         """
         select position_id, deployment_id, account_id, market, side, status, size, entry_price, exit_price, stop_price,
@@ -66,34 +119,7 @@ def chain_of(tx: Transaction, position_id: Any) -> Chain:
         position_id=position_id,
     )
     assert position is not None, "asked for by its id"
-    return Chain(
-        posts=tx.all(
-            """
-            select post_id, username, text, status, source, posts.created_at, received_at
-              from posts join authors using (author_id) where post_id = any(:post_ids) order by post_id
-            """,
-            post_ids=[row["post_id"] for row in calls],
-        ),
-        calls=calls,
-        signals=signals,
-        orders=orders,
-        actions=tx.all(
-            """
-            select order_id, attempt, kind, status, signer_id, nonce, cloid, venue_order_id, acked_size, acked_price, sends,
-                   prepared_at, sent_at, answered_at
-              from actions where order_id = any(:order_ids) order by prepared_at, nonce
-            """,
-            order_ids=order_ids,
-        ),
-        fills=tx.all(
-            """
-            select fill_id, order_id, is_buy, price, size, fee_usd, filled_at, recorded_at
-              from fills where position_id = :position_id order by filled_at, fill_key
-            """,
-            position_id=position_id,
-        ),
-        position=position,
-    )
+    return position
 
 
 def newest_rows(tx: Transaction) -> dict[str, Row | None]:

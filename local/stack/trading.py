@@ -62,12 +62,14 @@ def enter(stack: Deployed, author: str, text: str, market: str) -> Row:
 
 
 def wait_protected(stack: Deployed, market: str, timeout_s: float = _HEARD_WITHIN_S) -> Row:
-    """The newest position in the market, once a stop of it rests at the venue."""
+    """The newest position in the market, once its fill is listed and a stop of it rests at the venue."""
 
     def look() -> Row | None:
         with stack.reading() as tx:
             found = store.newest_position(tx, market=market)
-        return found if found and found["status"] == "OPEN" and found["protected_at"] is not None else None
+        if found is None or found["status"] != "OPEN" or found["protected_at"] is None:
+            return None
+        return found if found["size"] > 0 else None
 
     try:
         return wait_for(f"a protected position in {market}", look, timeout_s)

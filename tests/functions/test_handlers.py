@@ -159,7 +159,7 @@ def add_poisoned_post(database: Database) -> None:
         )
 
 
-def test_f21_f27_on_its_last_delivery_a_row_is_set_aside_and_a_page_has_its_trace(
+def test_f21_on_its_last_delivery_a_row_is_set_aside_and_a_page_has_its_trace(
     cloud: Cloud, database: Database
 ) -> None:
     add_poisoned_post(database)

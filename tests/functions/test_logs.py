@@ -140,7 +140,7 @@ def test_messages_are_constant_sentences(run: Run) -> None:
         ("an address of a database", r"postgresql://|password"),
     ],
 )
-def test_f22_no_log_of_a_function_holds(run: Run, what: str, pattern: str) -> None:
+def test_f25_no_log_of_a_function_holds(run: Run, what: str, pattern: str) -> None:
     assert re.search(pattern, run.text) is None, what
 
 

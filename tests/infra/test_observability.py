@@ -118,21 +118,50 @@ def runbook_of(alarm: Alarm) -> str:
 # ─── what is shown is emitted, and the other way round ──────────────────────────────────────────────────────
 
 
-def test_every_metric_of_ours_that_is_shown_or_watched_is_registered() -> None:
-    named = {each.series for each in shown()} | {alarm.series for alarm in ALARMS}
+def named() -> set[Series]:
+    """Every series that a widget shows or an alarm watches."""
+    return {each.series for each in shown()} | {alarm.series for alarm in ALARMS}
 
-    assert {series for series in named if series.namespace == NAMESPACE} - set(registered()) == set()
+
+def emitted_by_nobody(series: set[Series]) -> set[Series]:
+    """Those of ours that are in no registry."""
+    return {each for each in series if each.namespace == NAMESPACE} - set(registered())
+
+
+def seen_by_nobody(series: set[Series]) -> set[Series]:
+    """Those of the registry that are not among these."""
+    return set(registered()) - series
+
+
+def test_every_metric_of_ours_that_is_shown_or_watched_is_registered() -> None:
+    assert emitted_by_nobody(named()) == set()
 
 
 def test_every_registered_series_is_shown_or_watched() -> None:
-    named = {each.series for each in shown()} | {alarm.series for alarm in ALARMS}
+    assert seen_by_nobody(named()) == set()
 
-    assert set(registered()) - named == set()
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        Series(NAMESPACE, "HeartbeatAges", frozenset({(STACK, DESK), ("stage", "tick")})),
+        Series(NAMESPACE, "HeartbeatAge", frozenset({(STACK, DESK), ("stage", "ticks")})),
+        Series(NAMESPACE, "HeartbeatAge", frozenset({("stage", "tick")})),
+        Series(NAMESPACE, "Fills", frozenset({(STACK, DESK), ("agent", "runner")})),
+    ],
+)
+def test_a_name_that_is_wrong_anywhere_is_found(mistake: Series) -> None:
+    assert emitted_by_nobody({*named(), mistake}) == {mistake}
+
+
+def test_a_figure_that_is_shown_nowhere_is_found() -> None:
+    fills = Series(NAMESPACE, "Fills", frozenset({(STACK, DESK)}))
+
+    assert seen_by_nobody(named() - {fills}) == {fills}
 
 
 def test_every_other_metric_is_one_that_aws_emits_for_a_resource_of_the_template() -> None:
-    named = {each.series for each in shown()} | {alarm.series for alarm in ALARMS}
-    foreign = [series for series in named if series.namespace != NAMESPACE]
+    foreign = [series for series in named() if series.namespace != NAMESPACE]
 
     assert {(series.namespace, series.metric) for series in foreign} == set(KNOWN_AWS)
     for series in foreign:
@@ -179,7 +208,7 @@ def test_there_are_two_dashboards_whose_widgets_do_not_overlap() -> None:
 # ─── what is watched ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_f27_every_dead_letter_queue_has_an_alarm_at_one_message() -> None:
+def test_every_dead_letter_queue_has_an_alarm_at_one_message() -> None:
     dead = {queue for queue in QUEUES if queue.endswith("-dead")}
     alarms = {
         dict(alarm.series.dimensions)["QueueName"]: alarm
@@ -209,7 +238,7 @@ def test_a_run_is_slow_from_four_fifths_of_its_time_limit() -> None:
             assert f"{timeout_s} s" in alarm.description
 
 
-def test_silence_of_a_stage_is_an_alarm_and_silence_of_nothing_else_is() -> None:
+def test_f22_silence_of_a_stage_is_an_alarm_and_silence_of_nothing_else_is() -> None:
     breaching = {alarm.name for alarm in ALARMS if alarm.missing == "breaching"}
 
     assert breaching == {alarm.name for alarm in ALARMS if alarm.series.metric == "HeartbeatAge"}

@@ -270,3 +270,57 @@ def test_f56_parameters_that_do_not_fit_together_stop_the_deployment_with_a_sent
 )
 def test_a_parameter_refuses_what_it_cannot_be(template: dict[str, Any], parameter: str, value: str) -> None:
     assert not re.fullmatch(template["Parameters"][parameter]["AllowedPattern"], value)
+
+
+# ─── the database that the stack makes ───
+
+AURORA = {
+    "Network": "testnet",
+    "Classifier": "grammar",
+    "XSecretArn": "arn:x",
+    "DatabaseMode": "aurora",
+    "DatabaseCaFile": "/opt/ca.pem",
+}
+MADE = {
+    "DatabaseStack": {"Outputs.SecretArn": "arn:aws:secretsmanager:made"},
+    "NetworkStack": {
+        "Outputs.FunctionsSecurityGroupId": "sg-1",
+        "Outputs.PrivateSubnetA": "subnet-a",
+        "Outputs.PrivateSubnetB": "subnet-b",
+    },
+    "SigningKey": {"Arn": "arn:aws:kms:key"},
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_with_a_database_of_the_stack_every_function_stands_in_its_network_and_trusts_its_authorities(
+    template: dict[str, Any], blueprint: Blueprint, name: str
+) -> None:
+    pseudo = {"AWS::StackName": "outcry"}
+    made = {**attributes(blueprint.queues()), **MADE}
+    roles = {each: {"Arn": f"arn:aws:iam::{each}"} for each in ("ExecuteOrdersRole", "SignersRole")}
+    resolver = Resolver(template, AURORA, {**made, **roles}, pseudo)
+    common = template["Globals"]["Function"]
+    own = resource(template, logical(name)).get("Environment", {}).get("Variables", {})
+
+    read = settings.read(MODELS[name], resolver.value({**common["Environment"]["Variables"], **own}))
+    place = resolver.value(common["VpcConfig"])
+
+    assert (read.database_secret_arn, read.database_ca_file) == ("arn:aws:secretsmanager:made", "/opt/ca.pem")
+    assert place == {"SecurityGroupIds": ["sg-1"], "SubnetIds": ["subnet-a", "subnet-b"]}
+
+
+def test_with_a_database_of_ones_own_functions_stand_in_no_network(template: dict[str, Any]) -> None:
+    resolver = Resolver(template, {**GOOD, "XSecretArn": "arn:x"}, {}, {})
+
+    assert resolver.value({"VpcConfig": template["Globals"]["Function"]["VpcConfig"]}) == {}
+
+
+def test_the_made_database_refuses_plain_connections_and_is_backed_up_and_encrypted() -> None:
+    database = load(Path(__file__).resolve().parents[2] / "infra" / "database.yaml")
+    cluster = resource(database, "Cluster")
+
+    assert resource(database, "ClusterParameters")["Parameters"]["rds.force_ssl"] == "1"
+    assert (cluster["StorageEncrypted"], cluster["DeletionProtection"]) == (True, True)
+    assert database["Parameters"]["BackupRetentionDays"]["MinValue"] >= 7
+    assert resource(database, "Instance")["PubliclyAccessible"] is False

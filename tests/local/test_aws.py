@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import timedelta
 from functools import partial
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from local import aws as local_aws
-from local.aws import LocalAws, running_aws
+from local.aws import ACCOUNT, LocalAws, running_aws
 from local.clock_file import ClockFile
 from local.ministack_server import served_time_ns
 from local.processes import NotStarted, free_port
@@ -33,6 +34,24 @@ def sqs(aws: LocalAws) -> Iterator["SQSClient"]:
 
 def queue(sqs: "SQSClient", attributes: dict[str, str] | None = None) -> str:
     return sqs.create_queue(QueueName=f"queue-{next(QUEUES)}", Attributes=attributes or {})["QueueUrl"]  # type: ignore[arg-type]
+
+
+def allowing(statement: Mapping[str, object]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})
+
+
+def as_role(server: LocalAws, role: str) -> "SQSClient":
+    """Queues, with the credentials of a session of the role."""
+    given = boto3.client("sts", endpoint_url=server.endpoint_url).assume_role(
+        RoleArn=role, RoleSessionName="one"
+    )["Credentials"]
+    return boto3.client(
+        "sqs",
+        endpoint_url=server.endpoint_url,
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given["SessionToken"],
+    )
 
 
 def received(sqs: "SQSClient", url: str) -> list[str]:
@@ -189,6 +208,24 @@ def test_its_environment_holds_none_of_our_credentials(
 
     assert b"private" not in environment
     assert b"AWS_SECRET_ACCESS_KEY" not in environment
+
+
+def test_where_permissions_are_enforced_the_account_may_everything_and_a_role_what_its_policy_says(
+    aws: LocalAws,
+) -> None:
+    trust = {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
+    sends = {"Action": "sqs:SendMessage", "Resource": "*"}
+
+    with running_aws(enforce_permissions=True) as server:
+        iam = boto3.client("iam", endpoint_url=server.endpoint_url)
+        url = boto3.client("sqs", endpoint_url=server.endpoint_url).create_queue(QueueName="one")["QueueUrl"]
+        role = iam.create_role(RoleName="one", AssumeRolePolicyDocument=allowing(trust))["Role"]["Arn"]
+        iam.put_role_policy(RoleName="one", PolicyName="one", PolicyDocument=allowing(sends))
+        sqs = as_role(server, role)
+
+        sqs.send_message(QueueUrl=url, MessageBody="may")
+        with pytest.raises(ClientError, match="AccessDenied"):
+            sqs.receive_message(QueueUrl=url)
 
 
 def test_a_port_that_was_taken_in_between_is_given_up_for_another(

@@ -159,6 +159,18 @@ def test_f01_delivered_or_published_twice_it_is_the_same_intents_with_one_fill_s
     assert len({fill["id"] for fill in told["fills"]}) == len(told["fills"])
 
 
+def test_with_keys_that_never_leave_kms_it_is_the_same_intents_with_one_fill_set_each(
+    repository: Path, short: list[str | Path], plain_run: dict[str, Any]
+) -> None:
+    done = demo(repository, *short, "--custody", "kms", "--deliver-twice")
+    told = found(done)
+
+    assert "custody kms" in done.stderr
+    assert intents(told) == intents(plain_run)
+    assert CLEAN.items() <= told["checks"].items()
+    assert len({fill["id"] for fill in told["fills"]}) == len(told["fills"])
+
+
 @pytest.mark.parametrize(
     ("kind", "check", "least"),
     [

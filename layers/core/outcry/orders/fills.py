@@ -80,14 +80,7 @@ class FillCollector:
                 for ring in rebook(tx, position_id, now=now)
             ]
             bare = positions_store.without_levels(tx, account.account_id)
-            traced = fills_store.traces(tx, [row["fill_key"] for row in new]) if orders else []
-        if new:
-            FILLS.record(len(new))
-        for row in traced:
-            logger.info(
-                "A fill was recorded",
-                extra={name: str(row[name]) for name in ("fill_id", "order_id", "position_id", "trace_id")},
-            )
+        _tell(new)
         rings += [ring for position in bare for ring in self._give_levels(position)]
         if rings:
             self._desk.doorbell.ring(Queue.EXITS, rings)
@@ -118,6 +111,15 @@ class FillCollector:
             )
             for position_id in sorted(set(touched)):
                 rebook(tx, position_id, now=now)
+
+
+def _tell(new: Sequence[Row]) -> None:
+    """Count the new fills, and tell those of ours in the log."""
+    FILLS.record(len(new))
+    for row in new:
+        if row["order_id"] is not None:
+            ids = ("fill_id", "order_id", "position_id", "trace_id")
+            logger.info("A fill was recorded", extra={name: str(row[name]) for name in ids})
 
 
 def _owner_of_foreign(tx: Transaction, account: Account, row: Row) -> UUID | None:

@@ -27,7 +27,10 @@ def read_to(tx: Transaction, account_id: str) -> tuple[datetime, datetime]:
 def insert_new(
     tx: Transaction, account_id: str, venue: str, network: str, fills: Sequence[VenueFill], *, now: datetime
 ) -> list[Row]:
-    """Store the fills that are not known yet, each with the order that its client or venue id names; returns those."""
+    """Store the fills that are not known yet, each with the order that its client or venue id names; returns those.
+
+    `trace_id` is that of the order; None for a fill of others.
+    """
     rows = [
         {
             "fill_id": fill.fill_id,
@@ -62,31 +65,22 @@ def insert_new(
                      and (a.cloid = f.cloid or (f.cloid is null and a.venue_order_id = f.venue_order_id))
                    limit 1) a on true
               left join orders o on o.order_id = a.order_id
-        )
-        insert into fills (account_id, venue, network, fill_id, order_id, position_id, market, position_key, is_buy, price, size,
-                           fee_usd, venue_pnl_usd, size_before, cloid, venue_order_id, is_liquidation, filled_at, recorded_at)
-        select :account_id, :venue, :network, fill_id, order_id, position_id, market, market, is_buy, price, size,
-               fee_usd, venue_pnl_usd, size_before, cloid, venue_order_id, is_liquidation, filled_at, :now
-          from owned order by filled_at
-        on conflict (account_id, venue, fill_id) do nothing
-        returning fill_key, order_id, position_id, market, position_key, is_buy, size, size_before, is_liquidation, filled_at
+        ), stored as (
+            insert into fills (account_id, venue, network, fill_id, order_id, position_id, market, position_key, is_buy, price, size,
+                               fee_usd, venue_pnl_usd, size_before, cloid, venue_order_id, is_liquidation, filled_at, recorded_at)
+            select :account_id, :venue, :network, fill_id, order_id, position_id, market, market, is_buy, price, size,
+                   fee_usd, venue_pnl_usd, size_before, cloid, venue_order_id, is_liquidation, filled_at, :now
+              from owned order by filled_at
+            on conflict (account_id, venue, fill_id) do nothing
+            returning fill_key, fill_id, order_id, position_id, market, position_key, is_buy, size, size_before, is_liquidation,
+                      filled_at)
+        select stored.*, o.trace_id from stored left join orders o using (order_id) order by fill_key
         """,
         rows=json.dumps(rows),
         account_id=account_id,
         venue=venue,
         network=network,
         now=now,
-    )
-
-
-def traces(tx: Transaction, fill_keys: Sequence[int]) -> list[Row]:
-    """Which trace each of these fills belongs to; those of others have none."""
-    return tx.all(
-        """
-        select f.fill_id, f.order_id, f.position_id, o.trace_id from fills f join orders o using (order_id)
-         where f.fill_key = any(cast(:fill_keys as bigint[])) order by f.fill_key
-        """,
-        fill_keys=list(fill_keys),
     )
 
 
