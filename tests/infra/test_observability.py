@@ -314,6 +314,17 @@ def test_alarms_are_told_when_they_begin_and_when_they_end() -> None:
             assert resource["Properties"]["OKActions"] == [{"Ref": "AlarmTopicArn"}]
 
 
+def test_the_outer_stack_gives_each_function_its_own_name_and_every_function_the_stacks() -> None:
+    given = OUTER["Resources"]["ObservabilityStack"]["Properties"]["Parameters"]
+    variables = OUTER["Globals"]["Function"]["Environment"]["Variables"]
+
+    assert {f"{name}Name": {"Ref": name} for name in WATCHED}.items() <= given.items()
+    assert given["StackName"] == variables["OUTCRY_STACK_NAME"] == {"Ref": "AWS::StackName"}
+    assert given["AlarmTopicArn"] == {"Ref": "AlarmsTopic"}
+    logs = {each["Ref"] for each in given["LogGroups"]["Fn::Join"][1]}
+    assert {name.replace("Function", "Logs") for name in FUNCTIONS} <= logs
+
+
 def test_every_name_of_a_function_that_is_asked_for_is_one_of_the_template() -> None:
     asked = {name.removesuffix("Name") for name in OWN["Parameters"] if name.endswith("FunctionName")}
 
