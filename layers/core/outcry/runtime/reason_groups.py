@@ -38,6 +38,7 @@ _MEMBERS: dict[ReasonGroup, tuple[Reason, ...]] = {
         Reason.FLATTENING,
         Reason.LOCKED,
         Reason.DEPLOYMENT_NOT_ACTIVE,
+        Reason.CANARY_MISSING,
     ),
     ReasonGroup.TIME: (
         Reason.CALL_TOO_OLD,
