@@ -20,10 +20,26 @@ from local.servers import ROOT
 
 STACK = "outcry"
 _SAM = ROOT / ".tools" / "sam" / "bin" / "sam"
+_SAM_PYTHON = ROOT / ".tools" / "sam" / "bin" / "python"
 _PYTHON = ROOT / ".tools" / "build" / "bin"
 _LIMIT_S = 300.0
 _LAST_LINES = 25
 ARCHITECTURE = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
+
+# SAM takes the address of a nested template for one of S3 only where it begins with https://s3, as it does on AWS. The local AWS
+# gives it as http://127.0.0.1:port/bucket/key, so `sam delete` is shown the same bucket and key in the other form.
+_DELETE = """
+import sys
+from urllib.parse import urlsplit
+from samcli.cli.main import cli
+from samcli.lib.package import packageable_resources
+known = packageable_resources.parse_s3_url
+def parse(url, *more, **named):
+    local = url.startswith("http://127.0.0.1")
+    return known("s3:/" + urlsplit(url).path if local else url, *more, **named)
+packageable_resources.parse_s3_url = parse
+cli(prog_name="sam")
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +105,16 @@ class Sam:
 
     def delete(self) -> Ran:
         """Delete the stack without asking."""
-        return self._run("delete", "--stack-name", STACK, "--no-prompts", "--region", "us-east-1")
+        arguments = ("delete", "--stack-name", STACK, "--no-prompts", "--region", "us-east-1")
+        return self._run(*arguments, program=(str(_SAM_PYTHON), "-c", _DELETE))
 
-    def _run(self, *arguments: str, at: Path | None = None) -> Ran:
+    def _run(self, *arguments: str, at: Path | None = None, program: Sequence[str] = (str(_SAM),)) -> Ran:
         self._count += 1
         name = f"sam-{self._count:02d}-{arguments[0]}"
         said, told = self._folder / f"{name}.out", self._folder / f"{name}.err"
         started = time.monotonic()
         with said.open("wb") as output, told.open("wb") as errors:
-            code = _code([str(_SAM), *arguments], self._environment, at or self._folder, output, errors)
+            code = _code([*program, *arguments], self._environment, at or self._folder, output, errors)
         answer = said.read_text(errors="replace")
         text = answer + told.read_text(errors="replace")
         return Ran(f"sam {arguments[0]}", code, time.monotonic() - started, answer, text)
