@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from local.processes import NotStarted, temporary_directory
-from local.stack import outages, permissions, rehearsal
+from local.stack import operating, outages, permissions, rehearsal
 from local.stack.deployed import Deployed
 from local.stack.market import Market
 from local.stack.report import Report, StackFailure
@@ -26,10 +26,12 @@ PHASES: dict[str, Phase] = {
     "deploy": rehearsal.deploy,
     "refuse": rehearsal.refuse,
     "trade": rehearsal.trade,
+    "operate": operating.operate,
     "update": rehearsal.update,
     "rollback": rehearsal.roll_back,
     "chaos": outages.chaos,
     "tools": rehearsal.use_tools,
+    "flatten": operating.flatten,
     "delete": rehearsal.delete,
     "permissions": permissions.of_stack,
 }

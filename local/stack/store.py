@@ -168,6 +168,11 @@ def open_orders(tx: Transaction) -> int:
     return _count(tx, "select count(*) as n from orders where finished_at is null and status <> 'RESTING'")
 
 
+def open_positions(tx: Transaction) -> int:
+    """How many positions are held or on their way, live and on paper."""
+    return _count(tx, "select count(*) as n from positions where status not in ('CLOSED', 'ABANDONED')")
+
+
 def heartbeats(tx: Transaction) -> list[Row]:
     """When each stage was last at work."""
     return tx.all("select stage, beat_at from heartbeats order by stage")

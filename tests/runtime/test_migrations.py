@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from outcry.runtime.database import Address, Database
-from outcry.runtime.errors import SchemaMismatch
+from outcry.runtime.errors import BugError, SchemaMismatch
 from outcry.runtime.migrations import SCHEMA_MIN, Migration, bundled, migrate, require_schema
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -83,7 +83,8 @@ def test_a_file_that_was_changed_after_it_was_applied_is_refused(empty: Database
 def test_a_file_that_fails_leaves_nothing_of_the_run_behind(empty: Database) -> None:
     broken = replace(SECOND, sql="alter table nothing add column b text;")
 
-    with pytest.raises(Exception, match="nothing"):
+    says = r'0002_second\.sql failed: relation "nothing" does not exist. Nothing was applied, the schema is as it was'
+    with pytest.raises(BugError, match=says):
         migrate(empty, now=NOON, migrations=[FIRST, broken])
 
     assert tables(empty) == set()

@@ -24,7 +24,7 @@ import pg8000.exceptions
 import pg8000.native
 
 from outcry.runtime.connect import LoginRefused, login_fault, open_socket
-from outcry.runtime.errors import ConfigurationError, DatabaseUnavailable, InfrastructureError
+from outcry.runtime.errors import BugError, ConfigurationError, DatabaseUnavailable, InfrastructureError
 from outcry.runtime.metrics import DATABASE_CONNECT_MS
 from outcry.runtime.secrets import Secret
 
@@ -123,8 +123,11 @@ class Transaction:
         return max(int(statement._context.row_count), 0)
 
     def script(self, sql: str) -> None:
-        """Run several statements without parameters: migrations only."""
-        self._guard(lambda: self._connection.execute_simple(sql))
+        """Run several statements without parameters: migrations only. Raises BugError, in the database's words, for a wrong one."""
+        try:
+            self._guard(lambda: self._connection.execute_simple(sql))
+        except pg8000.exceptions.DatabaseError as error:
+            raise BugError(str(_detail(error).get("M", error))) from error
 
     def _statement(self, sql: str) -> pg8000.native.PreparedStatement:
         statement = self._prepared.get(sql)

@@ -15,7 +15,7 @@ from datetime import datetime
 from importlib import resources
 
 from outcry.runtime.database import Database, Transaction
-from outcry.runtime.errors import SchemaMismatch
+from outcry.runtime.errors import BugError, SchemaMismatch
 
 SCHEMA_MIN = 5
 _BREAKS = re.compile(r"^-- breaks builds before (\d{4})$", re.MULTILINE)
@@ -56,7 +56,7 @@ def bundled() -> list[Migration]:
 def migrate(database: Database, *, now: datetime, migrations: Sequence[Migration] | None = None) -> list[str]:
     """Bring the database to this build's schema and return the names of the files that were applied.
 
-    Raises SchemaMismatch where an applied file is not the one of this build.
+    Raises SchemaMismatch where an applied file is not the one of this build, BugError where a file fails: then none was applied.
     """
     applied: list[str] = []
     with database.transaction() as tx:
@@ -85,7 +85,12 @@ def migrate(database: Database, *, now: datetime, migrations: Sequence[Migration
 
 
 def _apply(tx: Transaction, migration: Migration, now: datetime) -> None:
-    tx.script(migration.sql)
+    try:
+        tx.script(migration.sql)
+    except BugError as error:
+        raise BugError(
+            f"{migration.name} failed: {error}. Nothing was applied, the schema is as it was."
+        ) from error
     tx.execute(
         """
         insert into schema_migrations (version, name, checksum, breaks_before, applied_at)
