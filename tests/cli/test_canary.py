@@ -8,6 +8,7 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 
 from outcry.agents import roster
@@ -182,6 +183,37 @@ def test_a_halt_or_a_flatten_refuses_a_canary_too(
     assert steps(report) == [("open", False)]
     assert reason in says(report, "open")
     assert (report.passed, report.held, row(cloud.workshop)["passed"]) == (False, NOTHING, False)
+
+
+def test_a_lock_refuses_a_canary_also_on_a_paused_desk(cloud: Cloud) -> None:
+    shop = cloud.workshop
+    with shop.database.transaction() as tx:
+        operate.ensure_started_paused(tx, shop.clock.now())
+        tx.execute(
+            """
+            insert into locks (scope, protection, reason, locked_at, locked_until)
+            values ('market:BTC', 'guard', 'three stops', :now, :until)
+            """,
+            now=shop.clock.now(),
+            until=shop.clock.now() + timedelta(hours=1),
+        )
+
+    report = cloud.run()
+
+    assert steps(report) == [("open", False)]
+    assert "three stops" in says(report, "open")
+
+
+def test_a_restored_database_that_nobody_has_seen_refuses_a_canary(cloud: Cloud) -> None:
+    shop = cloud.workshop
+    with shop.database.transaction() as tx:
+        operate.ensure_started_paused(tx, shop.clock.now())
+        tx.execute("update database_identity set identity = 'another'")
+
+    report = cloud.run()
+
+    assert steps(report) == [("open", False)]
+    assert "the database was restored" in says(report, "open")
 
 
 def test_a_canary_keeps_its_deployment_out_of_the_desk_file_and_switched_off(cloud: Cloud) -> None:
@@ -402,6 +434,24 @@ def test_the_command_needs_no_queue_and_says_what_happened(command_line: Outcry)
     assert answer.code == 0
     assert f"The canary {KEY} passed: {LIVE} on local with build {build_id()}; it cost $0.0" in answer.out
     assert "the stop rests at 58,801" in answer.out or "the stop rests at 58801" in answer.out
+
+
+def test_where_queues_are_known_the_command_rings_them(
+    command_line: Outcry, environment: pytest.MonkeyPatch, kms_key: str
+) -> None:
+    sqs: Any = boto3.client("sqs")
+    urls = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("entries", "exits")}
+    for name, url in urls.items():
+        environment.setenv(f"OUTCRY_QUEUE_{name.upper()}", url)
+
+    answer = command_line()
+
+    rung = {
+        name: len(sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []))
+        for name, url in urls.items()
+    }
+    assert answer.code == 0
+    assert rung == {"entries": 1, "exits": 2}  # the ratchet, and the exit
 
 
 def test_the_same_key_again_tells_the_same_verdict_and_trades_nothing(

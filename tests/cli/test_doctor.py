@@ -15,7 +15,7 @@ from local.llm.server import LlmServer
 from local.x_api.server import DEFAULT_BEARER, XServer
 from outcry.cli.doctor import cloud, run, venue
 from outcry.cli.doctor.finding import Check, Findings, Installation, Verdict, bad, ok
-from outcry.controls import operate
+from outcry.controls import operate, restored
 from outcry.runtime.clock import FixedClock, to_milliseconds
 from outcry.runtime.errors import InfrastructureError
 from outcry.runtime.queues import Queue
@@ -73,18 +73,21 @@ def beat(workshop: Workshop, stage: str, build: str | None = None, *, ago_s: int
     )
 
 
-def add_signer(workshop: Workshop, *, address: str, status: str = "ACTIVE", days: int | None = 90) -> None:
+def add_signer(
+    workshop: Workshop, *, address: str, key_arn: str, status: str = "ACTIVE", days: int | None = 90
+) -> None:
     change(
         workshop,
         """
         insert into signers (signer_id, account_id, slot, version, custody, address, status, key_arn, wrapped_key, seal_nonce,
                              sealed_key, valid_until, created_at, updated_at)
-        values (:signer, :account, 1, 1, 'envelope', :address, :status, 'arn:aws:kms:x', '\\x01', '\\x010203040506070809101112',
+        values (:signer, :account, 1, 1, 'envelope', :address, :status, :key_arn, '\\x01', '\\x010203040506070809101112',
                 '\\x01', :until, :now, :now)
         """,
         signer=SIGNER,
         account=LIVE,
         address=address,
+        key_arn=key_arn,
         status=status,
         until=None if days is None else workshop.clock.now() + timedelta(days=days),
         now=workshop.clock.now(),
@@ -143,7 +146,7 @@ def well(
         environment.setenv(f"OUTCRY_{name}", value)
     for stage in ("tick", "ingest_posts", "monitor_hyperliquid"):
         beat(workshop, stage, build_id())
-    add_signer(workshop, address=workshop.signers.key.address)
+    add_signer(workshop, address=workshop.signers.key.address, key_arn=kms_key)
     return workshop
 
 
@@ -280,6 +283,18 @@ def test_a_schema_that_is_missing_is_bad(
     assert found.of("accounts") == [("accounts", "skipped")]
 
 
+def test_f56_a_database_of_another_network_is_bad(well: Workshop, outcry: Outcry) -> None:
+    with well.database.transaction() as tx:
+        restored.recognise(tx, address=None, now=well.clock.now())
+        restored.claim_network(tx, "testnet")
+
+    found = Found(outcry("doctor", "--only", "controls", "--json")).one("database", "network")
+    status = outcry("status")
+
+    assert found["verdict"] == "bad"
+    assert (status.code, "this database serves testnet" in status.sentence) == (2, True)
+
+
 def test_a_control_that_stands_is_a_warning(well: Workshop, outcry: Outcry) -> None:
     with well.database.transaction() as tx:
         operate.pause(tx, f"account:{LIVE}", "looking at it", "ann", well.clock.now())
@@ -350,6 +365,35 @@ def test_a_disabled_signing_key_is_bad(well: Workshop, outcry: Outcry, kms_key: 
 
     assert found["verdict"] == "bad"
     assert "exits included" in found["says"]
+
+
+def test_f23_a_signer_that_is_sealed_with_another_key_is_bad(well: Workshop, outcry: Outcry) -> None:
+    change(well, "update signers set key_arn = 'arn:aws:kms:another'")
+
+    found = Found(outcry("doctor", "--only", "signing key", "--json")).one("signing key", SIGNER)
+
+    assert found["verdict"] == "bad"
+    assert "which is not this stack's key" in found["says"]
+
+
+def test_a_signer_whose_own_key_in_kms_is_disabled_is_bad(
+    well: Workshop, outcry: Outcry, kms_key: str
+) -> None:
+    kms: Any = boto3.client("kms")
+    own = kms.create_key(KeyUsage="SIGN_VERIFY", KeySpec="ECC_SECG_P256K1")["KeyMetadata"]
+    change(
+        well,
+        """
+        update signers set custody = 'kms', key_arn = :arn, wrapped_key = null, seal_nonce = null, sealed_key = null
+        """,
+        arn=own["Arn"],
+    )
+    kms.disable_key(KeyId=own["KeyId"])
+
+    found = Found(outcry("doctor", "--only", "signing key", "--json"))
+
+    assert found.one("signing key", SIGNER)["verdict"] == "bad"
+    assert found.one("signing key", "signing key")["verdict"] == "ok"
 
 
 # ─── others ─────────────────────────────────────────────────────────────────────────────────────────────────

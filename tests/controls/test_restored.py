@@ -12,6 +12,7 @@ from outcry.controls.gate import standing_controls, standing_entry
 from outcry.controls.model import Standing
 from outcry.runtime.clock import FixedClock
 from outcry.runtime.database import Address, Database, Transaction
+from outcry.runtime.errors import ConfigurationError
 from outcry.runtime.reasons import Reason
 
 HERE = "db.example:5432/outcry"
@@ -170,3 +171,28 @@ def test_a_server_that_does_not_say_its_cluster_is_known_by_its_database(databas
     assert "unknown" not in open_handed
     assert tight_lipped.startswith("cluster unknown timeline unknown database ")
     assert open_handed.split(" database ")[1] == tight_lipped.split(" database ")[1]
+
+
+# ─── the network ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_f56_a_database_serves_the_network_that_claimed_it_first(noted: Database) -> None:
+    with noted.transaction() as tx:
+        restored.require_network(tx, "mainnet")
+        restored.claim_network(tx, "testnet")
+        restored.claim_network(tx, "testnet")
+
+        restored.require_network(tx, "testnet")
+        with pytest.raises(ConfigurationError, match="this database serves testnet"):
+            restored.require_network(tx, "mainnet")
+        with pytest.raises(ConfigurationError, match="this database serves testnet"):
+            restored.claim_network(tx, "mainnet")
+
+
+def test_a_restored_database_serves_the_network_that_it_served(copy: Database, clock: FixedClock) -> None:
+    with copy.transaction() as tx:
+        restored.claim_network(tx, "testnet")
+        restored.recognise(tx, address=HERE, now=clock.now())
+
+        with pytest.raises(ConfigurationError):
+            restored.require_network(tx, "mainnet")

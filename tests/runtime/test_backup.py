@@ -14,10 +14,11 @@ import pytest
 from local.postgres import USER, Postgres
 from outcry import wiring
 from outcry.controls import operate
-from outcry.controls.restored import REASON
+from outcry.controls.restored import REASON, claim_network
 from outcry.monitoring.monitor import Monitor
 from outcry.orders.execute import Executor
 from outcry.runtime.database import Address, Database
+from outcry.runtime.errors import ConfigurationError
 from tests.cli.conftest import Outcry, environment, outcry
 from tests.orders.conftest import venue_changes, workshop
 from tests.orders.workshop import LIVE, Workshop
@@ -138,3 +139,14 @@ def test_a_restored_database_starts_paused_and_is_watched_until_somebody_resumes
         "STOP_LOSS",
     )
     assert resumed.out.startswith("desk: pause lifted.")
+
+
+def test_f56_a_deploy_onto_the_database_of_another_network_fails_in_words(
+    running: Workshop, outcry: Outcry
+) -> None:
+    with running.database.transaction() as tx:
+        claim_network(tx, "testnet")
+
+    with pytest.raises(ConfigurationError, match="this database serves testnet"):
+        wiring.migrate()
+    wiring.plain_database(statement_timeout_s=90.0).close()

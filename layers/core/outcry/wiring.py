@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from outcry.monitoring.monitor import Monitor
     from outcry.monitoring.tick import Tick
     from outcry.orders.execute import Executor
-    from outcry.orders.ports import Desk, LoadedSigner, Signers
+    from outcry.orders.ports import Desk, Signers
     from outcry.posts.ingest import Ingested
     from outcry.runtime.leases import Claimable
     from outcry.signals.generate import SignalGenerator
@@ -85,19 +85,20 @@ def plain_database(statement_timeout_s: float = 10.0) -> Database:
 
 @cache
 def database() -> Database:
-    """The process's connection. Raises SchemaMismatch where the schema is older than this build needs.
+    """The process's connection. Raises SchemaMismatch where the schema is older than this build needs, and ConfigurationError
+    where the database serves another network.
 
     A function also looks, once, whether the database is the one that ran before, and pauses the desk where it is not.
     """
+    from outcry.controls import restored
     from outcry.runtime.migrations import require_schema
 
     found = plain_database()
     require_schema(found)
-    if _is_function():
-        from outcry.controls.restored import recognise
-
-        with found.transaction() as tx:
-            recognise(tx, address=_place(), now=clock().now())
+    with found.transaction() as tx:
+        restored.require_network(tx, settings_of(models.Settings).network.value)
+        if _is_function():
+            restored.recognise(tx, address=_place(), now=clock().now())
     return found
 
 
@@ -227,9 +228,10 @@ def monitor_hyperliquid() -> "Monitor":
     """Watches the accounts on Hyperliquid, and those on paper, whose marks are Hyperliquid's."""
     from outcry.monitoring.monitor import Monitor
     from outcry.orders.fills import FillCollector
+    from outcry.orders.ports import NoSigners
 
     own = settings_of(models.MonitorHyperliquid)
-    desk = _desk(own, own.hyperliquid_url, _NoSigners())
+    desk = _desk(own, own.hyperliquid_url, NoSigners())
     return Monitor(desk, FillCollector(desk), live=("hyperliquid", own.network.value))
 
 
@@ -247,19 +249,6 @@ def measure() -> "Measure":
     from outcry.monitoring.measure import Measure
 
     return Measure(database(), clock())
-
-
-class _NoSigners:
-    """The signers of a process that may not sign: there are none, and asking for one is a bug."""
-
-    def active(self, account: "Account") -> "LoadedSigner | None":
-        raise BugError(f"this function may not sign for {account.account_id}")
-
-    def next_nonce(self, tx: Transaction, signer: "LoadedSigner", *, now: datetime) -> int:
-        raise BugError("this function may not take a nonce")
-
-    def forget(self, account: "Account") -> None:
-        """There is nothing to forget."""
 
 
 def _desk(own: models.Settings, hyperliquid_url: str, signers: "Signers") -> "Desk":
@@ -349,14 +338,19 @@ def create_signer(account_id: str, slot: int, custody: object = "envelope") -> "
 
 
 def migrate() -> list[str]:
-    """Bring the database to this build's schema; a new or restored one starts paused. Returns what was applied."""
+    """Bring the database to this build's schema; a new or restored one starts paused. Returns what was applied.
+
+    Raises ConfigurationError, with the schema brought up to date and nothing else done, where it serves another network.
+    """
     from outcry.controls.operate import ensure_started_paused
+    from outcry.controls.restored import claim_network
     from outcry.runtime import migrations
 
     found = plain_database(statement_timeout_s=90.0)
     applied = migrations.migrate(found, now=clock().now())
     with found.transaction() as tx:
         ensure_started_paused(tx, clock().now(), address=_place())
+        claim_network(tx, settings_of(models.Settings).network.value)
     return applied
 
 

@@ -1,8 +1,10 @@
-"""Whether this database is the one that its rows were written in, and what happens where it is not.
+"""Whether this database is the one that its rows were written in and serves this network, and what happens where not.
 
 Promises: a restored database takes no entry until a person has resumed: approvals compare the identity by themselves, in the
 statement that reads the controls, so that nothing can slip through before anybody was told; `recognise` then sets the pause,
 pages a person and notes the new identity, once. A database that was never noted is noted and nothing else.
+
+A database serves one network: `require_network` raises where it serves another, before anything is done with it.
 
 What is compared is the cluster, the timeline, the database, and the address at which the functions reach it. A storage
 snapshot that comes back under the old address changes none of them: then a person sets the pause (docs/operate.md).
@@ -15,9 +17,27 @@ from outcry.controls.model import DESK, ControlMode
 from outcry.notices.model import Level
 from outcry.notices.tell import tell
 from outcry.runtime.database import Transaction
+from outcry.runtime.errors import ConfigurationError
 
 REASON = "restored: reconcile with the venue, then resume"
 _SET_BY_ITSELF = "outcry"
+
+
+def require_network(tx: Transaction, network: str) -> None:
+    """Raise ConfigurationError where this database serves another network than this process was configured for (F-56)."""
+    noted = store.noted_identity(tx)
+    if noted is not None and noted["network"] is not None and noted["network"] != network:
+        raise ConfigurationError(
+            "OUTCRY_NETWORK",
+            network,
+            f"this database serves {noted['network']}: give the installation a database of its own",
+        )
+
+
+def claim_network(tx: Transaction, network: str) -> None:
+    """Let this database serve this network from now on, and no other. Raises as `require_network` does."""
+    require_network(tx, network)
+    store.note_network(tx, network)
 
 
 def recognise(tx: Transaction, *, address: str | None, now: datetime) -> bool:

@@ -125,7 +125,7 @@ def lift(tx: Transaction, *, scope: str, lifted_by: str, now: datetime) -> list[
 
 def noted_identity(tx: Transaction) -> Row | None:
     """Which database the rows were written in, as far as anybody noted; None where nobody did yet."""
-    return tx.one("select identity, address, noted_at from database_identity")
+    return tx.one("select identity, address, network, noted_at from database_identity")
 
 
 def is_another(tx: Transaction, *, address: str | None) -> bool:
@@ -167,6 +167,11 @@ def note_identity(tx: Transaction, *, address: str | None, now: datetime) -> Non
         address=address,
         now=now,
     )
+
+
+def note_network(tx: Transaction, network: str) -> None:
+    """Note which network a database serves whose identity is noted; once."""
+    tx.execute("update database_identity set network = :network where network is null", network=network)
 
 
 def is_untouched(tx: Transaction) -> bool:

@@ -45,6 +45,19 @@ class Signers(Protocol):
         ...
 
 
+class NoSigners:
+    """The signers of a process that may not sign: there are none, and asking for one is a bug."""
+
+    def active(self, account: Account) -> LoadedSigner | None:
+        raise BugError(f"this function may not sign for {account.account_id}")
+
+    def next_nonce(self, tx: Transaction, signer: LoadedSigner, *, now: datetime) -> int:
+        raise BugError("this function may not take a nonce")
+
+    def forget(self, account: Account) -> None:
+        """There is nothing to forget."""
+
+
 @dataclass(slots=True)
 class Desk:
     """What every step of the ledger works with. One per process; nothing in it belongs to one order.

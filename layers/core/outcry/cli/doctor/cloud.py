@@ -142,24 +142,42 @@ def _code(error: BaseException) -> str:
 
 
 def signing_key(here: Installation) -> Findings:
-    """The KMS key that signers' keys are sealed with."""
+    """The KMS key that signers' keys are sealed with, and those of signers whose keys never leave KMS."""
     arn = here.setting("SIGNING_KEY_ARN")
     if arn is None:
         yield skipped("signing key", "OUTCRY_SIGNING_KEY_ARN is not set")
-        return
-    said = aws.ask("kms", "describe_key", KeyId=arn)["KeyMetadata"]
-    state = str(said.get("KeyState", "unknown"))
-    if state == "PendingDeletion":
-        yield bad(
-            "signing key",
-            f"it will be deleted on {said.get('DeletionDate')}, and every signer with it",
-            "cancel the deletion (kms cancel-key-deletion), then enable it",
-        )
-    elif state != "Enabled":
-        yield bad("signing key", f"it is {state}: nothing can be signed, exits included", "enable it in KMS")
     else:
-        yield ok("signing key", "enabled")
-    yield _rotation(arn)
+        key = aws.ask("kms", "describe_key", KeyId=arn)["KeyMetadata"]
+        yield _usable("signing key", key)
+        yield _rotation(arn)
+        yield from _sealed_elsewhere(here, str(key["Arn"]))
+    for signer in here.facts.signers if here.facts else ():
+        if signer.custody == "kms" and signer.status != "REVOKED":
+            yield _usable(
+                signer.signer_id, aws.ask("kms", "describe_key", KeyId=signer.key_arn)["KeyMetadata"]
+            )
+
+
+def _usable(subject: str, key: Mapping[str, Any]) -> Finding:
+    """Whether a key of KMS can be used now."""
+    state = str(key.get("KeyState", "unknown"))
+    if state == "PendingDeletion":
+        says = f"it will be deleted on {key.get('DeletionDate')}, and what it signs or seals is lost with it"
+        return bad(subject, says, "cancel the deletion (kms cancel-key-deletion), then enable it")
+    if state != "Enabled":
+        return bad(subject, f"it is {state}: nothing can be signed, exits included", "enable it in KMS")
+    return ok(subject, "enabled")
+
+
+def _sealed_elsewhere(here: Installation, arn: str) -> Findings:
+    """Signers that are sealed with another key than the functions may use: their keys cannot be opened (F-23)."""
+    for signer in here.facts.signers if here.facts else ():
+        if signer.custody == "envelope" and signer.status in {"ACTIVE", "DRAINING"} and signer.key_arn != arn:
+            yield bad(
+                signer.signer_id,
+                f"it is sealed with {signer.key_arn}, which is not this stack's key",
+                "make a signer anew, approve and activate it, or let the stack use that key",
+            )
 
 
 def _rotation(arn: str) -> Finding:

@@ -21,10 +21,12 @@ from outcry.cli.doctor.finding import (
 )
 from outcry.cli.store import accounts_without_canary, read_only
 from outcry.controls import gate
+from outcry.controls.restored import require_network
 from outcry.custody import keyring
 from outcry.monitoring.silence import LATE_AFTER
 from outcry.orders.ports import LIVE_NETWORKS
 from outcry.runtime.database import Row, Transaction
+from outcry.runtime.errors import ConfigurationError
 from outcry.runtime.migrations import SCHEMA_MIN, bundled
 from outcry.runtime.version import build_id
 
@@ -47,8 +49,9 @@ def read(here: Installation) -> tuple[list[Finding], Facts | None]:
             after = here.clock.now()
             found = [*_server(here, server, server["now"] - before - (after - before) / 2), *_schema(tx)]
             newest = store.schema(tx)
-            readable = newest is not None and newest["version"] >= SCHEMA_MIN
-            return found, _facts(tx) if readable else None
+            if newest is None or newest["version"] < SCHEMA_MIN:
+                return found, None
+            return [*found, _network(tx, here.network)], _facts(tx)
     finally:
         database.close()
 
@@ -103,12 +106,27 @@ def _schema(tx: Transaction) -> Findings:
         yield ok("schema", f"at {newest}, as this build brings it")
 
 
+def _network(tx: Transaction, network: str) -> Finding:
+    """Whether the database serves the network that this installation trades on (F-56)."""
+    try:
+        require_network(tx, network)
+    except ConfigurationError as error:
+        return bad("network", str(error), error.fix)
+    return ok("network", f"it serves {network}, or none yet")
+
+
 def _facts(tx: Transaction) -> Facts:
     accounts = roster.accounts(tx)
     deployments = [roster.deployment(tx, name) for name in store.deployment_ids(tx)]
     signers = [
         SignerFacts(
-            each.signer_id, each.account_id, each.address.lower(), each.status.value, each.valid_until
+            each.signer_id,
+            each.account_id,
+            each.address.lower(),
+            each.custody.value,
+            each.key_arn,
+            each.status.value,
+            each.valid_until,
         )
         for account in accounts
         for each in keyring.signers_of(tx, account.account_id)

@@ -63,6 +63,8 @@ class SignerFacts:
     signer_id: str
     account_id: str
     address: str
+    custody: str
+    key_arn: str
     status: str
     valid_until: datetime | None
 
