@@ -473,10 +473,11 @@ def test_a_failed_canary_ends_with_1_also_when_it_is_asked_for_again(
     with cloud.workshop.database.transaction() as tx:
         operate.halt(tx, "desk", "enough", "ann", cloud.workshop.clock.now())
 
-    first = command_line("--key", KEY)
+    first = command_line("--key", KEY, "--json")
     again = command_line("--key", KEY)
 
     assert (first.code, again.code) == (1, 1)
+    assert first.json["passed"] is False
     assert f"The canary {KEY} FAILED" in again.out
     assert "The venue shows nothing of it." in again.out
 

@@ -7,6 +7,7 @@ Promises:
 - It may be stopped and begun again at any point under the same key: what was done is not done again.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,7 +24,6 @@ from outcry.positions.model import GONE, Position, PositionStatus
 from outcry.runtime.clock import Clock
 from outcry.runtime.database import Database
 from outcry.runtime.errors import ConfigurationError, InfrastructureError, OutcryError
-from outcry.runtime.observability import logger
 from outcry.runtime.queues import Doorbell, Queue, Ring
 from outcry.runtime.reasons import Reason
 from outcry.venues.port import Market, OpenOrder, Venue
@@ -76,7 +76,7 @@ class CanaryRun:
             self._step(StepName.FLAT, self._flat)
             self._step(StepName.ANSWERS, self._answers)
         except StepFailed:
-            logger.warning("A canary failed", extra={"canary": self._report.key})
+            pass  # the report says which step failed and why
         finally:
             self._end_safely()
         return self._report
@@ -248,13 +248,12 @@ class CanaryRun:
         return Decimal(0) if holding is None else holding.size
 
     def _ring(self, rings: Rings) -> None:
+        """Ring the functions. Where that is not possible the next sweep does: the rows are there."""
         if self._tools.doorbell is None:
             return
         for queue, ring in rings:
-            try:
+            with contextlib.suppress(InfrastructureError):
                 self._tools.doorbell.ring(queue, [ring])
-            except InfrastructureError:
-                logger.warning("A canary could not ring, the sweep will", extra={"queue": queue.value})
 
     # ─── the end ────────────────────────────────────────────────────────────────────────────────────────────
 
