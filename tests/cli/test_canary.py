@@ -320,6 +320,8 @@ def test_a_crash_at_any_step_is_carried_on_from_there_with_one_entry(
 
     shop = cloud.workshop
     assert len(shop.rows("select 1 from orders where kind = 'enter'")) == 1
+    assert len(shop.rows("select 1 from orders where leg = 'stop'")) == 2
+    assert len(shop.rows("select 1 from orders where kind = 'exit'")) == 1
     assert shop.venue_size() == 0
     assert row(shop)["finished_at"] is not None
     assert report.passed is (when is not StepName.FLAT)
@@ -376,23 +378,70 @@ def test_an_entry_whose_canary_is_over_is_refused(cloud: Cloud) -> None:
     assert shop.venue_fills() == []
 
 
+def meddle(monkeypatch: pytest.MonkeyPatch, step: StepName, *, first: Callable[[], object]) -> None:
+    """Let something happen just before a step."""
+    work = getattr(CanaryRun, f"_{step.value}")
+
+    def then_work(run: CanaryRun) -> str:
+        first()
+        return str(work(run))
+
+    monkeypatch.setattr(CanaryRun, f"_{step.value}", then_work)
+
+
+@pytest.mark.parametrize("step", [StepName.RATCHET, StepName.CLOSE])
 def test_a_stop_that_is_taken_by_the_market_fails_it_and_leaves_nothing(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, step: StepName
 ) -> None:
-    shop = cloud.workshop
-    ratchet = CanaryRun._ratchet
+    def fall() -> None:
+        cloud.workshop.mark("BTC", "58000")
+        cloud.workshop.watch(after_s=15)
 
-    def crash_of_the_market(run: CanaryRun) -> str:
-        shop.mark("BTC", "50000")
-        shop.watch(after_s=15)
-        return ratchet(run)
-
-    monkeypatch.setattr(CanaryRun, "_ratchet", crash_of_the_market)
+    meddle(monkeypatch, step, first=fall)
 
     report = cloud.run()
 
-    assert steps(report)[-1] == ("ratchet", False)
+    assert steps(report)[-1] == (step.value, False)
     assert (report.passed, report.held) == (False, NOTHING)
+
+
+def buy_by_hand(cloud: Cloud) -> Callable[[], object]:
+    body = {"user": MASTER, "coin": "BTC", "is_buy": True, "sz": "0.01"}
+    return lambda: cloud.workshop.control("trade_by_hand", **body)
+
+
+def test_what_somebody_else_holds_in_the_market_is_not_flat(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meddle(monkeypatch, StepName.FLAT, first=buy_by_hand(cloud))
+
+    report = cloud.run()
+
+    assert steps(report)[-1] == ("flat", False)
+    assert (report.passed, report.held) == (False, Decimal("0.01"))
+
+
+def test_what_is_held_at_the_very_end_fails_it_also_after_six_good_steps(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meddle(monkeypatch, StepName.ANSWERS, first=buy_by_hand(cloud))
+
+    report = cloud.run()
+
+    assert all(passed for _, passed in steps(report))
+    assert (report.passed, row(cloud.workshop)["passed"]) == (False, False)
+
+
+def test_functions_of_another_build_than_the_command_lines_fail_it(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(approval, "build_id", lambda: "0.2.0+another")
+
+    report = cloud.run()
+
+    assert steps(report)[-1] == ("answers", False)
+    assert "approved by build 0.2.0+another" in says(report, "answers")
+    assert (row(cloud.workshop)["build_id"], row(cloud.workshop)["passed"]) == ("0.2.0+another", False)
 
 
 def test_a_key_of_another_account_is_refused_and_its_canary_left_alone(cloud: Cloud) -> None:

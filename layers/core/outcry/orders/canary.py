@@ -259,6 +259,12 @@ def outcome(tx: Transaction, key: str) -> Outcome:
     )
 
 
+def closed_by_its_exit(tx: Transaction, key: str) -> Decimal:
+    """How much of the position was closed by exits that a person ordered, by its fills."""
+    found = look(tx, key)
+    return Decimal(0) if found.position is None else canary_store.exit_size(tx, found.position.position_id)
+
+
 def detail_of(tx: Transaction, key: str) -> str:
     """The figures behind what the entry's refusal says; empty where there are none."""
     return canary_store.entry_detail(tx, key) or ""

@@ -6,6 +6,7 @@ transaction that approves the entry.
 
 import json
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -132,6 +133,18 @@ def stops(tx: Transaction, position_id: UUID) -> list[Row]:
         """,
         position_id=position_id,
     )
+
+
+def exit_size(tx: Transaction, position_id: UUID) -> Decimal:
+    """What exits that a person ordered have filled of a position."""
+    row = tx.one(
+        """
+        select coalesce(sum(filled_size), 0) as size from orders
+         where position_id = :position_id and kind = 'exit' and plan ->> 'reason' = 'PERSON'
+        """,
+        position_id=position_id,
+    )
+    return Decimal(row["size"]) if row else Decimal(0)
 
 
 def result(tx: Transaction, position_id: UUID) -> Row:

@@ -177,8 +177,12 @@ class CanaryRun:
                 else None
             ),
         )
-        if position.exit_reason != Reason.PERSON.value:
-            raise StepFailed(f"it was closed by something else: {position.exit_reason}")
+        with self._tools.database.transaction() as tx:
+            by_exit = ledger.closed_by_its_exit(tx, self._report.key)
+        if by_exit != position.opened_size:
+            raise StepFailed(
+                f"the exit that was ordered sold {by_exit:f} of {position.opened_size:f}: something else closed the rest"
+            )
         return "closed by the exit that was ordered"
 
     def _flat(self) -> str:
