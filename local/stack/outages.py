@@ -128,7 +128,7 @@ def poison(stack: Deployed) -> None:
         for queue in QUEUES:
             _send(stack, queue, _POISON)
         _send(stack, TICKS, _POISON)
-        stack.market.post("anna_alpha", "Closing SOL here, done with it.")
+        stack.market.post("anna_alpha", "closing my SOL short")
         trading.wait_closed(stack, "SOL")
         wait_for("the poison of each queue in its dead-letter queue", lambda: _all_dead(stack), 120.0)
         facts["dead_letters"] = {queue: _depth(stack, dead) for queue, dead in QUEUES.items()}
