@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from local.stack import store, trading
@@ -29,6 +30,7 @@ QUEUES = {
 TICKS = "TicksHyperliquidQueue"
 OUTAGE_S = 60.0
 _VISIBILITY_S = 5
+_THROUGH_THE_STOP = Decimal(2_935)  # of the long position in ETH, whose author stated 2,940
 _ALARMS_AFTER_S = 70.0  # the last minute is complete by then
 _SETTLED_WITHIN_S = 240.0
 _POISON = {"id": "poison", "ring": 0, "trace_id": "0" * 32}
@@ -83,12 +85,16 @@ def chaos(stack: Deployed) -> None:
 
 
 def lose_database(stack: Deployed) -> None:
-    """Kill Postgres for a minute with positions open, a post coming in, and a doubled doorbell for a row of each stage."""
+    """Kill Postgres for a minute with positions open, a post coming in, and a doubled doorbell for a row of each stage.
+
+    Meanwhile a market falls through a stop: the venue closes that position alone, and the book learns of it afterwards.
+    """
     before = _fills(stack)
     with short_visibility(stack), stack.report.step(f"the database is killed for {OUTAGE_S:.0f} s") as facts:
         doorbells = _doorbells(stack)
         stack.rig.kill_database()
         stack.market.post("ben_beta", "LONG AVAX 30, SL 29.4, TP 33.")
+        stack.market.mark("ETH", _THROUGH_THE_STOP)
         for queue, row in doorbells.items():
             _send(stack, queue, {"id": row, "ring": 0, "trace_id": "0" * 32})
         time.sleep(OUTAGE_S)
@@ -97,12 +103,17 @@ def lose_database(stack: Deployed) -> None:
         back = time.monotonic()
         trading.wait_protected(stack, "AVAX", _SETTLED_WITHIN_S)
         facts["post_protected_after_s"] = round(time.monotonic() - back, 1)
+        closed = trading.wait_closed(stack, "ETH", _SETTLED_WITHIN_S)
+        facts["ETH_closed_by"] = closed["exit_reason"]
+        expect(closed["exit_reason"] == "STOP_LOSS", f"ETH was closed by {closed['exit_reason']}")
     _settle(stack, "the audit after the database came back")
     with stack.report.step("dead letters are redriven") as facts:
         expect(any(_depth(stack, dead) for dead in QUEUES.values()), "no message reached a dead-letter queue")
         facts["moved"] = {queue: redrive(stack, dead) for queue, dead in QUEUES.items()}
         facts["fills_since"] = _fills(stack) - before
-        expect(facts["fills_since"] == 1, f"{facts['fills_since']} fills where the one post makes one")
+        expect(
+            facts["fills_since"] == 2, f"{facts['fills_since']} fills where one post and one stop make two"
+        )
     _settle(stack, "the audit after the redrive")
 
 
