@@ -22,6 +22,12 @@ STACK = "outcry"
 _SAM = ROOT / ".tools" / "sam" / "bin" / "sam"
 _SAM_PYTHON = ROOT / ".tools" / "sam" / "bin" / "python"
 _PYTHON = ROOT / ".tools" / "build" / "bin"
+_OF_THIS_MACHINE = (
+    "PIP_CACHE_DIR",
+    "PIP_CONFIG_FILE",
+    "PIP_INDEX_URL",
+    "SSL_CERT_FILE",
+)  # where pip finds packages
 _LIMIT_S = 300.0
 _LAST_LINES = 25
 ARCHITECTURE = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
@@ -76,7 +82,7 @@ class Sam:
             "PATH": f"{_PYTHON}{os.pathsep}/usr/local/bin:/usr/bin:/bin",
             "SAM_CLI_TELEMETRY": "0",
             "OUTCRY_ARCHITECTURE": ARCHITECTURE,
-            **{name: os.environ[name] for name in ("PIP_CACHE_DIR", "PIP_INDEX_URL") if name in os.environ},
+            **{name: os.environ[name] for name in _OF_THIS_MACHINE if name in os.environ},
         }
 
     def build(self, source: Path, into: Path) -> Ran:
