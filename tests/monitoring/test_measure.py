@@ -1,18 +1,21 @@
 """The minute's measurement: what stands in the database is what is recorded, zero included, and a latency only once."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from outcry.monitoring import measure_store
 from outcry.monitoring.measure import Measure
 from outcry.notices.model import Level
 from outcry.notices.tell import tell
 from outcry.runtime import metrics
 from outcry.runtime.clock import FixedClock
-from outcry.runtime.database import Database
+from outcry.runtime.database import Address, Database
 from outcry.runtime.metrics import METRICS, Metric, Nature, Stage, Work
 from tests.orders.workshop import Workshop
 
@@ -246,3 +249,39 @@ def test_every_gauge_is_measured_here(workshop: Workshop, measure: Measure) -> N
     found: set[Metric] = {key[0] for key in measured(measure)}
 
     assert set(METRICS) - found == PER_INVOCATION | {metrics.FEED_REQUESTS_LEFT}
+
+
+@pytest.fixture
+def strangers(database: Database) -> Iterator[tuple[str, str]]:
+    """Two roles without any right, neither a member of the other."""
+    names = ("asker", "stranger")
+    with database.transaction() as tx:
+        for name in names:
+            tx.script(f"create role {name} login")
+    yield names
+    with database.transaction() as tx:
+        for name in names:
+            tx.script(f"drop role {name}")
+
+
+def test_connections_of_roles_that_the_asker_is_no_member_of_are_counted(
+    database_url: str, strangers: tuple[str, str]
+) -> None:
+    others, address = 60, Address.from_url(database_url)
+    asker, stranger = (replace(address, user=name) for name in strangers)
+
+    def percent(asking: Database) -> Decimal:
+        with asking.transaction() as tx:
+            return Decimal(measure_store.connections_percent(tx)["percent"])
+
+    with ExitStack() as held:
+        asking = held.enter_context(closing(Database(asker, network="local")))
+        alone = percent(asking)
+        for _ in range(others):
+            with held.enter_context(closing(Database(stranger, network="local"))).transaction() as tx:
+                tx.execute("select 1")
+        crowded = percent(asking)
+
+    allowed = 100 - 3  # what the local server is set to, without what it keeps for its superuser
+    of_the_server = 3  # autovacuum may begin or end in between
+    assert abs((crowded - alone) * allowed / 100 - others) <= of_the_server

@@ -129,11 +129,17 @@ def heartbeats(tx: Transaction, *, now: datetime) -> dict[str, float]:
 
 
 def connections_percent(tx: Transaction) -> Row:
-    """How much of what the database allows is connected, by anybody."""
+    """How much of what the database gives to ordinary roles is connected, by any role, to any database of the server.
+
+    Counted from pg_stat_database, which tells every role the same: pg_stat_activity hides from a role what the sessions of
+    roles are that it is no member of. A worker of the server's own in a database, such as autovacuum's, counts as one more.
+    """
     row = tx.one(
         """
-        select 100.0 * count(*) / cast(current_setting('max_connections') as integer) as percent
-          from pg_stat_activity where backend_type = 'client backend'
+        select 100.0 * sum(numbackends) / (cast(current_setting('max_connections') as integer)
+                   - cast(current_setting('superuser_reserved_connections') as integer)
+                   - coalesce(cast(current_setting('reserved_connections', true) as integer), 0)) as percent
+          from pg_stat_database
         """
     )
     assert row is not None

@@ -4,12 +4,17 @@ from outcry.runtime.database import Row, Transaction
 
 
 def server(tx: Transaction) -> Row:
-    """The server's time, version and connections, and whether this connection is encrypted."""
+    """The server's time, version and connections, and whether this connection is encrypted.
+
+    Connections are those of every role, and those that ordinary roles may have: pg_stat_activity would hide other roles'.
+    """
     row = tx.one(
         """
         select clock_timestamp() as now, current_setting('server_version') as version,
-               cast(current_setting('max_connections') as integer) as most,
-               (select count(*) from pg_stat_activity where backend_type = 'client backend') as used,
+               cast(current_setting('max_connections') as integer)
+                   - cast(current_setting('superuser_reserved_connections') as integer)
+                   - coalesce(cast(current_setting('reserved_connections', true) as integer), 0) as most,
+               (select cast(sum(numbackends) as integer) from pg_stat_database) as used,
                coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false) as is_encrypted,
                (select version from pg_stat_ssl where pid = pg_backend_pid()) as tls
         """
