@@ -1,7 +1,7 @@
 """The minute's tick: what is due is found, exits first, and the monitors are rung once."""
 
 from datetime import datetime, timedelta
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 from uuid import UUID
 
@@ -115,12 +115,39 @@ def test_a_row_that_is_held_or_set_aside_is_not_rung(workshop: Workshop) -> None
 
 def test_two_ticks_in_a_minute_ring_the_monitors_once(workshop: Workshop) -> None:
     first = tick(workshop)["ticks"]
-    workshop.clock.advance(timedelta(seconds=30))
+    workshop.clock.advance(timedelta(seconds=39))
     second = tick(workshop)["ticks"]
-    workshop.clock.advance(timedelta(seconds=30))
+    workshop.clock.advance(timedelta(seconds=21))
     third = tick(workshop)["ticks"]
 
     assert (first, second, third) == (4, 0, 4)
+
+
+@pytest.mark.parametrize(
+    "jitter_ms",
+    [
+        (-300, 300, -300, 300, -300, 300),
+        (300, -300, 300, -300, 300, -300),
+        (-10, -300, 5, 300, 0, -1),
+        (300, 300, -300, -300, 0, 0),
+    ],
+    ids=str,
+)
+def test_f22_no_beat_is_left_out_where_the_schedule_trembles_about_the_full_minute(
+    workshop: Workshop, jitter_ms: tuple[int, ...]
+) -> None:
+    full = workshop.clock.now().replace(second=0, microsecond=0) + timedelta(minutes=1)
+
+    for minute, early_or_late in enumerate(jitter_ms):
+        at = full + timedelta(minutes=minute, milliseconds=early_or_late)
+        workshop.clock.advance(at - workshop.clock.now())
+        tick(workshop)
+
+    rings = [ring for _, ring, _ in rung(workshop, Queue.TICKS_HYPERLIQUID) if ring.extra]
+    beats = sorted(datetime.fromisoformat(ring.extra["due_at"]) for ring in rings if ring.extra)
+    assert len(beats) == 4 * len(jitter_ms)
+    assert max(later - earlier for earlier, later in pairwise(beats)) <= timedelta(seconds=16)
+    assert min(later - earlier for earlier, later in pairwise(beats)) >= timedelta(seconds=14)
 
 
 def test_the_monitors_are_rung_four_times_a_minute_each_time_for_its_own_moment(workshop: Workshop) -> None:
@@ -190,9 +217,9 @@ def test_f22_each_tick_says_that_it_ran_and_what_it_rang(workshop: Workshop) -> 
     assert set(counts) == {"exits", "entries", "calls", "posts", "notices", "ticks"}
 
 
-def test_the_leases_of_past_minutes_are_forgotten(workshop: Workshop) -> None:
+def test_ticks_leave_one_lease_behind_however_many_they_are(workshop: Workshop) -> None:
     for _ in range(10):
         tick(workshop)
         workshop.clock.advance(timedelta(minutes=1))
 
-    assert len(workshop.rows("select 1 from leases where name like 'tick:%'")) <= 6
+    assert [row["name"] for row in workshop.rows("select name from leases")] == ["tick"]

@@ -30,11 +30,6 @@ def traces(tx: Transaction, what: Claimable, keys: Sequence[Any]) -> dict[str, s
     return {row["key"]: row["trace_id"] for row in rows}
 
 
-def drop_old_leases(tx: Transaction, *, now: datetime) -> None:
-    """Forget leases that lapsed: each minute's tick leaves one behind."""
-    tx.execute("delete from leases where held_until <= :now and name like 'tick:%'", now=now)
-
-
 def wake_forgotten(tx: Transaction, *, now: datetime) -> int:
     """Make orders due that rest for a position which is gone: whatever lost their wake-up, their place must come free."""
     return tx.execute(
