@@ -50,6 +50,13 @@ def test_a_counter_adds_up_and_a_gauge_keeps_each_value() -> None:
     assert metrics.drain() == {(metrics.FILLS, ()): [3], (metrics.POST_TO_FILL_MS, ()): [5, 7]}
 
 
+def test_numbers_of_two_kinds_add_up_and_raise_nothing() -> None:
+    metrics.FILLS.record(Decimal("1.5"))
+    metrics.FILLS.record(0.25)
+
+    assert metrics.drain() == {(metrics.FILLS, ()): [1.75]}
+
+
 def test_values_of_different_series_stay_apart() -> None:
     metrics.EXPOSURE_USD.record(Decimal(1), Nature.LIVE)
     metrics.EXPOSURE_USD.record(Decimal(2), Nature.PAPER)

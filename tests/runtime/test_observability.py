@@ -92,6 +92,38 @@ def test_a_figure_that_cannot_be_written_costs_no_answer(
     assert [line["message"] for line in logged(lines)] == ["It began", "Metrics could not be written"]
 
 
+class ClosedStream(io.StringIO):
+    """An output that is gone, as a log's pipe may be at the end of an environment."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_an_output_that_is_gone_costs_no_answer(lines: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", ClosedStream())
+
+    assert handler({}, CONTEXT) == "done"
+
+    assert [line["message"] for line in logged(lines)] == ["It began", "Metrics could not be written"]
+
+
+def test_an_output_that_takes_neither_figures_nor_lines_costs_no_answer(
+    lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout", ClosedStream())
+    monkeypatch.setattr(logger.handlers[0], "stream", ClosedStream())
+
+    assert handler({}, CONTEXT) == "done"
+
+
+def test_figures_that_cannot_be_written_do_not_hide_what_the_handler_raised(lines: io.StringIO) -> None:
+    with pytest.raises(RuntimeError, match="no luck") as raised:
+        handler({"of": [Nature.LIVE], "error": "no luck"}, CONTEXT)
+
+    assert (raised.value.__cause__, raised.value.__context__) == (None, None)
+    assert [line["message"] for line in logged(lines)] == ["It began", "Metrics could not be written"]
+
+
 @pytest.mark.parametrize("source", handlers(), ids=lambda source: source.path.parent.name)
 def test_every_handler_is_watched(source: Source) -> None:
     (found,) = [n for n in source.tree.body if isinstance(n, ast.FunctionDef) and n.name == "handler"]

@@ -91,7 +91,7 @@ class Metric:
         """Note a value of the series that `of` names, one member for each dimension."""
         values = _pending.setdefault((self, of), [])
         if self.adds_up and values:
-            values[0] += value  # type: ignore[operator]  # one series is of one kind of number
+            values[0] = float(values[0]) + float(value)  # of whatever kind: adding must not raise
         elif len(values) < _MOST_VALUES:
             values.append(value)
 
