@@ -13,6 +13,7 @@ from outcry.controls.model import Standing
 from outcry.runtime.clock import FixedClock
 from outcry.runtime.database import Address, Database, Transaction
 from outcry.runtime.errors import ConfigurationError
+from outcry.runtime.migrations import bundled, migrate
 from outcry.runtime.reasons import Reason
 
 HERE = "db.example:5432/outcry"
@@ -187,6 +188,19 @@ def test_f56_a_database_serves_the_network_that_claimed_it_first(noted: Database
             restored.require_network(tx, "mainnet")
         with pytest.raises(ConfigurationError, match="this database serves testnet"):
             restored.claim_network(tx, "mainnet")
+
+
+@pytest.mark.parametrize("known", [0, 3, 5])
+def test_f56_a_schema_that_cannot_say_its_network_serves_none_yet(
+    empty_database_url: str, clock: FixedClock, known: int
+) -> None:
+    database = Database(Address.from_url(empty_database_url), network="local")
+    if known:
+        migrate(database, now=clock.now(), migrations=bundled()[:known])
+
+    with database.transaction() as tx:
+        restored.require_network(tx, "mainnet")
+    database.close()
 
 
 def test_a_restored_database_serves_the_network_that_it_served(copy: Database, clock: FixedClock) -> None:

@@ -17,8 +17,10 @@ from outcry.controls import operate
 from outcry.controls.restored import REASON, claim_network
 from outcry.monitoring.monitor import Monitor
 from outcry.orders.execute import Executor
+from outcry.runtime import migrations
 from outcry.runtime.database import Address, Database
 from outcry.runtime.errors import ConfigurationError
+from outcry.runtime.migrations import Migration
 from tests.cli.conftest import Outcry, environment, outcry
 from tests.orders.conftest import venue_changes, workshop
 from tests.orders.workshop import LIVE, Workshop
@@ -141,12 +143,45 @@ def test_a_restored_database_starts_paused_and_is_watched_until_somebody_resumes
     assert resumed.out.startswith("desk: pause lifted.")
 
 
-def test_f56_a_deploy_onto_the_database_of_another_network_fails_in_words(
-    running: Workshop, outcry: Outcry
+@pytest.fixture
+def newer(monkeypatch: pytest.MonkeyPatch) -> Migration:
+    """A build that knows one migration more than the database has."""
+    known = migrations.bundled()
+    newest = Migration(len(known) + 1, "newer.sql", "create table newer (a integer); delete from controls;")
+    monkeypatch.setattr(migrations, "bundled", lambda: [*known, newest])
+    return newest
+
+
+def dumped(postgres: Postgres, database: str, file: Path) -> list[str]:
+    """Everything in a database, schema and rows. What pg_dump says of itself is left out."""
+    run(postgres, "pg_dump", f"--dbname={database}", f"--file={file}")
+    return [line for line in file.read_text().splitlines() if not line.startswith("\\")]
+
+
+def test_f56_a_deploy_onto_the_database_of_another_network_leaves_it_as_it_was(
+    running: Workshop, outcry: Outcry, newer: Migration, postgres: Postgres, database_url: str, tmp_path: Path
 ) -> None:
     with running.database.transaction() as tx:
         claim_network(tx, "testnet")
+    name = Address.from_url(database_url).database
+    before = dumped(postgres, name, tmp_path / "before.sql")
 
-    with pytest.raises(ConfigurationError, match="this database serves testnet"):
+    with pytest.raises(ConfigurationError, match="this database serves testnet: give the installation"):
         wiring.migrate()
     wiring.plain_database(statement_timeout_s=90.0).close()
+
+    after = dumped(postgres, name, tmp_path / "after.sql")
+    assert after == before
+    assert any("testnet" in line for line in after)
+
+
+def test_f56_a_deploy_onto_the_database_of_its_own_network_migrates_it(
+    running: Workshop, outcry: Outcry, newer: Migration
+) -> None:
+    with running.database.transaction() as tx:
+        claim_network(tx, "local")
+
+    applied = wiring.migrate()
+    wiring.plain_database(statement_timeout_s=90.0).close()
+
+    assert applied == [newer.name]

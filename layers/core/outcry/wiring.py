@@ -340,17 +340,18 @@ def create_signer(account_id: str, slot: int, custody: object = "envelope") -> "
 def migrate() -> list[str]:
     """Bring the database to this build's schema; a new or restored one starts paused. Returns what was applied.
 
-    Raises ConfigurationError, with the schema brought up to date and nothing else done, where it serves another network.
+    Raises ConfigurationError, with nothing done at all, where it serves another network.
     """
     from outcry.controls.operate import ensure_started_paused
-    from outcry.controls.restored import claim_network
+    from outcry.controls.restored import claim_network, require_network
     from outcry.runtime import migrations
 
     found = plain_database(statement_timeout_s=90.0)
-    applied = migrations.migrate(found, now=clock().now())
+    network = settings_of(models.Settings).network.value
+    applied = migrations.migrate(found, now=clock().now(), first=lambda tx: require_network(tx, network))
     with found.transaction() as tx:
         ensure_started_paused(tx, clock().now(), address=_place())
-        claim_network(tx, settings_of(models.Settings).network.value)
+        claim_network(tx, network)
     return applied
 
 

@@ -24,13 +24,16 @@ _SET_BY_ITSELF = "outcry"
 
 
 def require_network(tx: Transaction, network: str) -> None:
-    """Raise ConfigurationError where this database serves another network than this process was configured for (F-56)."""
-    noted = store.noted_identity(tx)
-    if noted is not None and noted["network"] is not None and noted["network"] != network:
+    """Raise ConfigurationError where this database serves another network than this process was configured for (F-56).
+
+    It may be asked before anything was migrated: a schema that cannot say it yet serves none.
+    """
+    serves = store.noted_network(tx)
+    if serves not in {None, network}:
         raise ConfigurationError(
             "OUTCRY_NETWORK",
             network,
-            f"this database serves {noted['network']}: give the installation a database of its own",
+            f"this database serves {serves}: give the installation a database of its own",
         )
 
 

@@ -125,7 +125,19 @@ def lift(tx: Transaction, *, scope: str, lifted_by: str, now: datetime) -> list[
 
 def noted_identity(tx: Transaction) -> Row | None:
     """Which database the rows were written in, as far as anybody noted; None where nobody did yet."""
-    return tx.one("select identity, address, network, noted_at from database_identity")
+    return tx.one("select identity, address, noted_at from database_identity")
+
+
+def noted_network(tx: Transaction) -> str | None:
+    """Which network this database serves; None where nobody said so yet. Whatever its schema is, none at all included."""
+    exists = tx.one(
+        """
+        select count(*) = 1 as found from pg_attribute
+         where attrelid = to_regclass('database_identity') and attname = 'network' and not attisdropped
+        """
+    )
+    row = tx.one("select network from database_identity") if exists and exists["found"] else None
+    return row["network"] if row else None
 
 
 def is_another(tx: Transaction, *, address: str | None) -> bool:

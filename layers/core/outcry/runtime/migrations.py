@@ -9,7 +9,7 @@ migrations refuse it.
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
@@ -53,14 +53,22 @@ def bundled() -> list[Migration]:
     return found
 
 
-def migrate(database: Database, *, now: datetime, migrations: Sequence[Migration] | None = None) -> list[str]:
+def migrate(
+    database: Database,
+    *,
+    now: datetime,
+    first: Callable[[Transaction], None] = lambda tx: None,
+    migrations: Sequence[Migration] | None = None,
+) -> list[str]:
     """Bring the database to this build's schema and return the names of the files that were applied.
 
+    `first` is called under the lock, before anything is changed: what it raises leaves the database as it was.
     Raises SchemaMismatch where an applied file is not the one of this build, BugError where a file fails: then none was applied.
     """
     applied: list[str] = []
     with database.transaction() as tx:
         tx.execute("select pg_advisory_xact_lock(:key)", key=_LOCK)
+        first(tx)
         tx.script(
             """
             create table if not exists schema_migrations (
