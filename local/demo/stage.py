@@ -197,6 +197,7 @@ def _make_cloud(aws: LocalAws, clock: Clockwork, venue_url: str, x_url: str, dat
         {
             "Network": "local",
             "LocalHyperliquidUrl": venue_url,
+            "LocalXUrl": x_url,
             "Classifier": "grammar",
             "XSecretArn": x_secret,
             "DatabaseSecretArn": "arn:aws:secretsmanager:us-east-1:000000000000:secret:none-here",
@@ -214,7 +215,6 @@ def _make_cloud(aws: LocalAws, clock: Clockwork, venue_url: str, x_url: str, dat
         **aws.environment,
         "OUTCRY_DATABASE_URL": database_url,
         "OUTCRY_CLOCK_FILE": str(clock.path),
-        "OUTCRY_X_URL": x_url,
     }
     return _Cloud(queues, functions, variables)
 

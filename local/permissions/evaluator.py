@@ -117,22 +117,19 @@ class Policies:
         self, own: Sequence[Statement], principal: str, action: str, resource: str, context: Mapping[str, str]
     ) -> bool:
         asked = {**context, "aws:PrincipalArn": principal}
-        arn = self._arn(resource)
-        of_role = [
-            s for s in own if _names(s, "Action", action) and _names(s, "Resource", arn) and _is_met(s, asked)
-        ]
+        arn = self.arn(resource)
+        of_role = [s for s in own if _acts(s, action) and _names(s, "Resource", arn) and _is_met(s, asked)]
         if resource not in self._resources or self._resources[resource]["Type"] != "AWS::KMS::Key":
             return _effects(of_role) == {"Allow"}
-        of_key = [
-            s for s in self.key_statements(resource) if _names(s, "Action", action) and _is_met(s, asked)
-        ]
+        of_key = [s for s in self.key_statements(resource) if _acts(s, action) and _is_met(s, asked)]
         direct = _effects(s for s in of_key if _is_for(s, principal))
         delegated = _effects(s for s in of_key if _is_for(s, ROOT)) == {"Allow"} and "Allow" in _effects(
             of_role
         )
         return "Deny" not in direct | _effects(of_role) and ("Allow" in direct or delegated)
 
-    def _arn(self, resource: str) -> str:
+    def arn(self, resource: str) -> str:
+        """The made-up ARN of what a row is about."""
         if resource in self._resources:
             arn = arn_of(resource, self._resources[resource]["Type"])
             return arn.removesuffix("*") + "log-stream:one" if ":log-group:" in arn else arn
@@ -147,6 +144,11 @@ def _effects(statements: Iterable[Statement]) -> set[str]:
 
 def listed(found: Any) -> list[str]:
     return [found] if isinstance(found, str) else list(found)
+
+
+def _acts(statement: Statement, wanted: str) -> bool:
+    """Whether it is about this action, whose letters IAM takes in either case."""
+    return any(fnmatchcase(wanted.lower(), pattern.lower()) for pattern in listed(statement["Action"]))
 
 
 def _names(statement: Statement, element: str, wanted: str) -> bool:

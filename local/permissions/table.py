@@ -135,6 +135,28 @@ ALLOWED: Mapping[str, Mapping[str, frozenset[str]]] = {
 }
 
 
+# Beside the table, what a call needs that is written down as one: a key that is made with tags is tagged by its maker.
+_COMES_WITH = {"signers": {SIGNER_KEY: frozenset(("kms:TagResource",))}}
+# What every function may beside its own role. The second is Lambda's own, and only where there is a VPC.
+TRACES = frozenset(("xray:PutTraceSegments", "xray:PutTelemetryRecords"))
+PLACES = frozenset(
+    (
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:UnassignPrivateIpAddresses",
+    )
+)
+
+
+def everything(function: str) -> dict[str, frozenset[str]]:
+    """By thing, every action that the function's own role allows: there is no other."""
+    own = {logs_of(function): frozenset(("logs:CreateLogStream", "logs:PutLogEvents"))}
+    return _both({**ALLOWED[function], **own}, _COMES_WITH.get(function, {}))
+
+
 def logs_of(function: str) -> str:
     """The logical id of a function's log group."""
     return "".join(part.title() for part in function.split("_")) + "Logs"

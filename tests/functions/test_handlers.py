@@ -36,6 +36,7 @@ class Cloud:
         parameters = {
             "Network": "local",
             "LocalHyperliquidUrl": "http://127.0.0.1:9",
+            "LocalXUrl": x_url,
             "Classifier": "grammar",
             "XSecretArn": secret,
             "DatabaseSecretArn": "arn:aws:secretsmanager:us-east-1:000000000000:secret:none",
@@ -44,7 +45,7 @@ class Cloud:
         self.queues = Queues(sqs_client(aws.endpoint_url, REGION), blueprint.queues())
         attributes = {**self.queues.attributes, "SigningKey": {"Arn": key}}
         self.functions = {f.name: f for f in blueprint.functions(attributes)}
-        self.variables = {**aws.environment, "OUTCRY_DATABASE_URL": database_url, "OUTCRY_X_URL": x_url}
+        self.variables = {**aws.environment, "OUTCRY_DATABASE_URL": database_url}
         self.logs = folder
         self.pool = Pool(self.variables, folder, uuid4, lambda _: None, lambda: None)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from tests.infra import rules, rules_of_access
+from tests.infra import rules, rules_of_access, rules_of_permissions
 from tests.infra.rules import Rule
 
 Resources = dict[str, Any]
@@ -73,15 +73,39 @@ def _forget_conditions(resources: Resources) -> None:
         statement.pop("Condition", None)
 
 
+def _add_resource(kind: str, **properties: Any) -> Mistake:
+    return lambda resources: resources.update({"Added": {"Type": kind, "Properties": properties}})
+
+
+_OPEN = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}]}
+_WIDE = {"Statement": [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": {"Ref": "XSecretArn"}}]}
+_SIGNERS = {"Fn::GetAtt": ["SignersFunction", "Arn"]}
+_EXITS = {"Fn::GetAtt": ["ExitsQueue", "Arn"]}
+_READS_DATABASE = "ApiRole/Policies/0/PolicyDocument/Statement/1"
+
 MISTAKES: list[tuple[Rule, Mistake]] = [
     (rules.messages_stay_hidden_while_they_are_worked_on, _set("ExitsQueue", VisibilityTimeout=30)),
     (rules.messages_stay_hidden_while_they_are_worked_on, _set("NotifyFunction", Timeout=60)),
     (rules.queues_keep_what_cannot_be_done, _remove("EntriesQueue", "RedrivePolicy")),
     (rules.queues_keep_what_cannot_be_done, _share_dead_letters),
     (rules.queues_keep_what_cannot_be_done, _remove("ExitsDeadQueue", "MessageRetentionPeriod")),
+    (rules.queues_do_what_was_decided_and_nothing_else, _set("ExitsQueue", DelaySeconds=900)),
+    (rules.queues_do_what_was_decided_and_nothing_else, _set("ExitsDeadQueue", DelaySeconds=900)),
+    (rules.queues_do_what_was_decided_and_nothing_else, _set("ExitsQueue/RedrivePolicy", maxReceiveCount=1)),
+    (
+        rules.queues_do_what_was_decided_and_nothing_else,
+        _remove("TicksHyperliquidQueue", "MessageRetentionPeriod"),
+    ),
     (rules.queues_are_encrypted, _remove("NoticesQueue", "SqsManagedSseEnabled")),
     (rules.sources_report_each_failure_and_are_bounded, _remove(_NOTIFY, "FunctionResponseTypes")),
     (rules.sources_report_each_failure_and_are_bounded, _remove(_NOTIFY, "ScalingConfig")),
+    (rules.sources_report_each_failure_and_are_bounded, _set(_NOTIFY, MaximumBatchingWindowInSeconds=300)),
+    (
+        rules.sources_report_each_failure_and_are_bounded,
+        _set(_NOTIFY, FilterCriteria={"Filters": [{"Pattern": "{}"}]}),
+    ),
+    (rules.connections_fit_the_database, _set("HttpStage/DefaultRouteSettings", ThrottlingRateLimit=4)),
+    (rules.connections_fit_the_database, _set("HttpIntegration", TimeoutInMillis=60_000)),
     (rules.connections_fit_the_database, _set(f"{_NOTIFY}/ScalingConfig", MaximumConcurrency=18)),
     (rules.connections_fit_the_database, _remove("HttpStage", "DefaultRouteSettings")),
     (rules.reserved_concurrency_is_what_runs_at_most, _set("NotifyFunction", ReservedConcurrentExecutions=2)),
@@ -96,6 +120,15 @@ MISTAKES: list[tuple[Rule, Mistake]] = [
     (rules.names_leave_room_for_a_second_stack, _remove(_EVERY_MINUTE, "Name")),
     (rules.names_leave_room_for_a_second_stack, _set("TickRole", RoleName="tick")),
     (rules.schema_comes_before_what_uses_it, _remove_of_resource("ApiFunction", "DependsOn")),
+    (rules.every_build_is_tried_before_functions_change, _remove("Schema", "Code")),
+    (rules.every_build_is_tried_before_functions_change, _set("Schema", Code={"Ref": "SocialLayer"})),
+    (rules.every_build_is_tried_before_functions_change, _remove("Schema", "Database")),
+    (rules.every_build_is_tried_before_functions_change, _remove("Schema", "CaFile")),
+    (rules.every_build_is_tried_before_functions_change, _remove("Schema", "Version")),
+    (rules.every_build_is_tried_before_functions_change, _remove("Schema", "ServiceTimeout")),
+    (rules.every_build_is_tried_before_functions_change, _remove_of_resource("Schema", "DeletionPolicy")),
+    (rules.only_orders_ring_themselves, _remove("ExecuteOrdersFunction", "RecursiveLoop")),
+    (rules.only_orders_ring_themselves, _set("TickFunction", RecursiveLoop="Allow")),
     (rules.nothing_goes_round_in_a_circle, _name_the_key_in_the_role),
     (rules.logs_are_structured_and_have_an_end, _remove("TickLogs", "RetentionInDays")),
     (rules.logs_are_structured_and_have_an_end, _remove("TickFunction", "LoggingConfig")),
@@ -121,12 +154,17 @@ MISTAKES: list[tuple[Rule, Mistake]] = [
         _allow("ApiRole", Action="sqs:SendMessage", Resource="*"),
     ),
     (rules_of_access.no_permission_is_for_anything_at_all, _forget_conditions),
+    (
+        rules_of_access.no_permission_is_for_anything_at_all,
+        _allow("ApiRole", Sid="WritesTraces", Action="s3:GetObject", Resource="*"),
+    ),
     (rules_of_access.managed_policies_of_aws_are_not_used, _add("ApiRole/ManagedPolicyArns", _ADMINISTRATOR)),
     (
         rules_of_access.only_these_roles_use_keys,
         _allow("MonitorHyperliquidRole", Action="kms:Sign", Resource="arn:x"),
     ),
     (rules_of_access.only_these_roles_use_keys, _allow("ApiRole", Action="kms:Decrypt", Resource="arn:x")),
+    (rules_of_access.only_these_roles_use_keys, _allow("ApiRole", Action="KMS:Decrypt", Resource="arn:x")),
     (
         rules_of_access.only_these_are_let_in_by_keys,
         _add("SigningKey/KeyPolicy/Statement/AccountAdministers/Action", "kms:Decrypt"),
@@ -138,6 +176,22 @@ MISTAKES: list[tuple[Rule, Mistake]] = [
     (
         rules_of_access.only_these_are_let_in_by_keys,
         _set("SigningKey/KeyPolicy/Statement/ExecuteOrdersOpensKeys", Principal=_SOMEBODY),
+    ),
+    (
+        rules_of_access.only_these_are_let_in_by_keys,
+        _add("SigningKey/KeyPolicy/Statement/AccountAdministers/Action", "KMS:Decrypt"),
+    ),
+    (
+        rules_of_access.only_these_are_let_in_by_keys,
+        _set("SigningKey/KeyPolicy/Statement/AccountAdministers", Principal="*"),
+    ),
+    (
+        rules_of_access.only_these_are_let_in_by_keys,
+        _remove("SigningKey/KeyPolicy/Statement/ExecuteOrdersOpensKeys", "Condition"),
+    ),
+    (
+        rules_of_access.only_these_are_let_in_by_keys,
+        _remove("AlarmsKey/KeyPolicy/Statement/CloudWatchTells", "Condition"),
     ),
     (rules_of_access.signing_keys_refuse_all_others, partial(_drop_statement, "NobodyElseOpensKeys")),
     (rules_of_access.signing_keys_refuse_all_others, partial(_drop_statement, "NobodyElseMakesKeys")),
@@ -161,5 +215,104 @@ MISTAKES: list[tuple[Rule, Mistake]] = [
     (
         rules_of_access.http_offers_health_and_nothing_else,
         _set("ApiFunction", FunctionUrlConfig={"AuthType": "NONE"}),
+    ),
+    (
+        rules_of_access.http_offers_health_and_nothing_else,
+        _set("HttpStage", RouteSettings={"GET /ready": {"ThrottlingBurstLimit": 1000}}),
+    ),
+    (
+        rules_of_permissions.nothing_is_deployed_but_what_was_decided,
+        _add_resource("AWS::SQS::QueuePolicy", Queues=[{"Ref": "ExitsQueue"}], PolicyDocument=_OPEN),
+    ),
+    (
+        rules_of_permissions.roles_may_what_was_decided_and_nothing_else,
+        _allow("ApiRole", Action="lambda:InvokeFunction", Resource=_SIGNERS),
+    ),
+    (
+        rules_of_permissions.roles_may_what_was_decided_and_nothing_else,
+        _allow("ApiRole", Action="sqs:AddPermission", Resource=_EXITS),
+    ),
+    (
+        rules_of_permissions.roles_may_what_was_decided_and_nothing_else,
+        _allow("ApiRole", Action="KMS:Decrypt", Resource=_A_KEY),
+    ),
+    (
+        rules_of_permissions.roles_may_what_was_decided_and_nothing_else,
+        _allow("ApiRole", Sid="WritesTraces", Action="s3:GetObject", Resource="*"),
+    ),
+    (
+        rules_of_permissions.roles_may_what_was_decided_and_nothing_else,
+        _allow("TickRole", Action="sqs:SendMessage", Resource=_EXITS),
+    ),
+    (
+        rules_of_permissions.roles_may_what_was_decided_and_nothing_else,
+        _set(_READS_DATABASE, Resource={"Ref": "XSecretArn"}),
+    ),
+    (
+        rules_of_permissions.roles_may_what_was_decided_and_nothing_else,
+        _add_resource("AWS::IAM::Role", AssumeRolePolicyDocument={"Statement": []}),
+    ),
+    (
+        rules_of_permissions.policies_do_not_attach_themselves,
+        _add_resource("AWS::IAM::ManagedPolicy", Roles=[{"Ref": "ApiRole"}], PolicyDocument=_WIDE),
+    ),
+    (
+        rules_of_permissions.policies_do_not_attach_themselves,
+        _set("ExecuteOrdersPolicy", Roles=[{"Ref": "ExecuteOrdersRole"}, {"Ref": "ApiRole"}]),
+    ),
+    (
+        rules_of_permissions.resources_let_in_whom_was_decided_and_nobody_else,
+        _add_resource(
+            "AWS::Lambda::Permission",
+            Action="lambda:InvokeFunction",
+            FunctionName={"Ref": "SignersFunction"},
+            Principal="*",
+        ),
+    ),
+    (
+        rules_of_permissions.resources_let_in_whom_was_decided_and_nobody_else,
+        _remove("HttpPermission", "SourceArn"),
+    ),
+    (
+        rules_of_permissions.resources_let_in_whom_was_decided_and_nobody_else,
+        _set("AlarmsTopicPolicy/PolicyDocument/Statement/CloudWatchTells", Principal="*", Condition={}),
+    ),
+    (
+        rules_of_permissions.only_functions_reach_the_database,
+        _add_resource("AWS::EC2::SecurityGroupIngress", IpProtocol="-1", CidrIp="0.0.0.0/0"),
+    ),
+]
+
+# The same of what is nested, by the stack's name.
+MISTAKES_OF_NESTED: list[tuple[str, Rule, Mistake]] = [
+    (
+        "network",
+        rules_of_permissions.only_functions_reach_the_database,
+        _set("DatabaseFromFunctions", CidrIp="0.0.0.0/0"),
+    ),
+    (
+        "network",
+        rules_of_permissions.only_functions_reach_the_database,
+        _set("DatabaseFromFunctions", FromPort=0),
+    ),
+    (
+        "network",
+        rules_of_permissions.only_functions_reach_the_database,
+        _set("DatabaseSecurityGroup", SecurityGroupIngress=[{"IpProtocol": "-1", "CidrIp": "0.0.0.0/0"}]),
+    ),
+    (
+        "database",
+        rules_of_permissions.nothing_is_deployed_but_what_was_decided,
+        _add_resource("AWS::SecretsManager::ResourcePolicy", SecretId={"Ref": "Secret"}),
+    ),
+    (
+        "database",
+        rules_of_permissions.roles_may_what_was_decided_and_nothing_else,
+        _add_resource("AWS::IAM::Role", AssumeRolePolicyDocument={"Statement": []}),
+    ),
+    (
+        "network",
+        rules_of_permissions.resources_let_in_whom_was_decided_and_nobody_else,
+        _add_resource("AWS::Lambda::Permission", Principal="*"),
     ),
 ]

@@ -3,6 +3,7 @@
 Rules of queues and functions are here; those of who may do what and what is kept are in `rules_of_access.py`.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,6 +20,11 @@ WITHOUT_DEAD_LETTERS = {
     "TicksHyperliquidQueue": "a tick is worth nothing a minute later; its alarm is the heartbeat's age"
 }
 FOURTEEN_DAYS_S = 14 * 24 * 3600
+LIFE_OF_A_TICK_S = 60
+LAST_RECEIVE = 4
+OF_A_SOURCE = {"BatchSize", "EventSourceArn", "FunctionName", "FunctionResponseTypes", "ScalingConfig"}
+RINGS_ITSELF = {"ExecuteOrdersFunction": "an exit rings its own queue until the venue shows zero"}
+TO_ANSWER_S = 30  # what CloudFormation waits for, beyond the limit of migrate
 FOLLOWS_ITS_UPSTREAM = {"IngestPostsFunction", "TickFunction", "MonitorHyperliquidFunction"}
 BEFORE_THE_SCHEMA = {"MigrateFunction"}
 
@@ -69,6 +75,26 @@ def queues_keep_what_cannot_be_done(stack: Stack) -> list[str]:
     return wrong
 
 
+def queues_do_what_was_decided_and_nothing_else(stack: Stack) -> list[str]:
+    """No delay, no other retention, no other number of deliveries, no policy of their own: whole property lists are compared."""
+    wrong = []
+    fed = {queue for queue, _, _ in sources(stack)}
+    for name, properties in stack.of("AWS::SQS::Queue"):
+        expected: dict[str, Any] = {"SqsManagedSseEnabled": True}
+        if name in WITHOUT_DEAD_LETTERS:
+            expected["MessageRetentionPeriod"] = LIFE_OF_A_TICK_S
+        elif name in fed:
+            dead = {"Fn::GetAtt": [name.removesuffix("Queue") + "DeadQueue", "Arn"]}
+            expected["RedrivePolicy"] = {"deadLetterTargetArn": dead, "maxReceiveCount": LAST_RECEIVE}
+        else:
+            expected["MessageRetentionPeriod"] = FOURTEEN_DAYS_S
+        elsewhere = {"QueueName", *(["VisibilityTimeout"] if name in fed else [])}
+        found = {key: value for key, value in properties.items() if key not in elsewhere}
+        if found != expected:
+            wrong.append(f"{name} is {found}, not {expected}")
+    return wrong
+
+
 def queues_are_encrypted(stack: Stack) -> list[str]:
     """By SQS itself: the key is none of ours, so no function needs to use one for it."""
     return [
@@ -79,9 +105,10 @@ def queues_are_encrypted(stack: Stack) -> list[str]:
 
 
 def sources_report_each_failure_and_are_bounded(stack: Stack) -> list[str]:
-    """Message by message, and never more at once than was said."""
+    """Message by message, at once, all of them, and never more at a time than was said."""
     wrong = []
     for queue, function, properties in sources(stack):
+        wrong += [f"{function} has {each} on {queue}" for each in sorted(set(properties) - OF_A_SOURCE)]
         if "ReportBatchItemFailures" not in properties.get("FunctionResponseTypes", []):
             wrong.append(f"{function} repeats whole batches of {queue}")
         if "MaximumConcurrency" not in properties.get("ScalingConfig", {}):
@@ -93,17 +120,28 @@ def sources_report_each_failure_and_are_bounded(stack: Stack) -> list[str]:
 
 
 def most_at_once(stack: Stack) -> dict[str, int]:
-    """How many of each function run at once: what its sources allow, what HTTP lets in, or one."""
+    """How many of each function run at once: what its sources allow, what HTTP lets in while one of them runs, or one."""
     bounds = dict.fromkeys(functions(stack), 0)
     for _, function, properties in sources(stack):
         bounds[function] += properties.get("ScalingConfig", {}).get("MaximumConcurrency", 1000)
-    for name, properties in stack.of("AWS::Lambda::Permission"):
+    for _, properties in stack.of("AWS::Lambda::Permission"):
         if properties["Principal"] == "apigateway.amazonaws.com":
-            stages = [p for _, p in stack.of("AWS::ApiGatewayV2::Stage")]
-            bursts = [p.get("DefaultRouteSettings", {}).get("ThrottlingBurstLimit", 1000) for p in stages]
-            bounds[str(properties["FunctionName"]["Ref"])] += sum(bursts)
-            assert bursts, name
+            function = str(properties["FunctionName"]["Ref"])
+            bounds[function] += _let_in_by_http(stack, functions(stack)[function]["Timeout"])
     return {name: bound or ONE_RUN_AT_A_TIME for name, bound in bounds.items()}
+
+
+def _let_in_by_http(stack: Stack, limit_s: int) -> int:
+    """A full bucket at once, and what drips into it until the first of them has ended."""
+    integrations = [
+        p.get("TimeoutInMillis", 30_000) / 1000 for _, p in stack.of("AWS::ApiGatewayV2::Integration")
+    ]
+    longest_s = max(limit_s, *integrations)
+    throttles = [p.get("DefaultRouteSettings", {}) for _, p in stack.of("AWS::ApiGatewayV2::Stage")]
+    return sum(
+        math.ceil(each.get("ThrottlingBurstLimit", 1000) + each.get("ThrottlingRateLimit", 1000) * longest_s)
+        for each in throttles
+    )
 
 
 def connections_fit_the_database(stack: Stack) -> list[str]:
@@ -179,6 +217,37 @@ def schema_comes_before_what_uses_it(stack: Stack) -> list[str]:
         if "Schema" not in needs(stack.resources, name)
     }
     return [f"{name} does not wait for the schema" for name in sorted(late)]
+
+
+def every_build_is_tried_before_functions_change(stack: Stack) -> list[str]:
+    """What `migrate` is made of is what it is told, so that it runs with each new layer, secret and authority; and it is waited for."""
+    if not functions(stack):
+        return []
+    body, migrate = stack.resources.get("Schema", {}), functions(stack)["MigrateFunction"]
+    variables = migrate["Environment"]["Variables"]
+    _, ca_file, _ = variables["OUTCRY_DATABASE_CA_FILE"]["Fn::If"]
+    found = dict(body.get("Properties", {}))
+    version = found.pop("Version", None)
+    expected = {
+        "ServiceToken": {"Fn::GetAtt": ["MigrateFunction", "Arn"]},
+        "ServiceTimeout": migrate["Timeout"] + TO_ANSWER_S,
+        "Code": migrate["Layers"][0],
+        "Database": variables["OUTCRY_DATABASE_SECRET_ARN"],
+        "CaFile": ca_file,
+    }
+    wrong = [] if found == expected and version else [f"Schema is {found}, not {expected}"]
+    if (body.get("DeletionPolicy"), body.get("UpdateReplacePolicy")) != ("Retain", "Retain"):
+        wrong.append("Schema asks migrate before a stack may be deleted")
+    return wrong
+
+
+def only_orders_ring_themselves(stack: Stack) -> list[str]:
+    """Decision 0020: Lambda ends every other loop after some sixteen rounds."""
+    return [
+        f"{name} has RecursiveLoop {found}"
+        for name, properties in functions(stack).items()
+        if (found := properties.get("RecursiveLoop")) != ("Allow" if name in RINGS_ITSELF else None)
+    ]
 
 
 def nothing_goes_round_in_a_circle(stack: Stack) -> list[str]:
@@ -258,6 +327,7 @@ def network_is_never_guessed(stack: Stack) -> list[str]:
 RULES: tuple[Rule, ...] = (
     messages_stay_hidden_while_they_are_worked_on,
     queues_keep_what_cannot_be_done,
+    queues_do_what_was_decided_and_nothing_else,
     queues_are_encrypted,
     sources_report_each_failure_and_are_bounded,
     connections_fit_the_database,
@@ -266,6 +336,8 @@ RULES: tuple[Rule, ...] = (
     nothing_is_switched_off,
     names_leave_room_for_a_second_stack,
     schema_comes_before_what_uses_it,
+    every_build_is_tried_before_functions_change,
+    only_orders_ring_themselves,
     nothing_goes_round_in_a_circle,
     logs_are_structured_and_have_an_end,
     what_is_traced_was_decided,

@@ -12,27 +12,55 @@ from tests.infra.rules import Rule, functions
 
 Statement = Mapping[str, Any]
 
-# Statements that cannot name what they are for, and why.
+_VPC = (
+    *("ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"),
+    *("ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses"),
+)
+# Statements that cannot name what they are for: their Sid with exactly these actions, and why.
 WITHOUT_A_NAME = {
-    "WritesTraces": "X-Ray has no resources",
-    "LambdaPutsItIntoTheVpc": "a network interface has no ARN before it is made",
-    "ItsCodeDoesNot": "it denies",
-    "MakesKeysThatNeverLeaveKms": "a key has no ARN before it is made; its kind and its tags are conditions",
-    "SignsWithKeysThatNeverLeaveKms": "keys are made while it runs; their tags are conditions",
-    "TagsThemAsTheyAreMade": "keys are made while it runs; the tags are conditions",
-    "ReadsTheirAddresses": "keys are made while it runs; their tags are conditions",
+    (
+        "WritesTraces",
+        frozenset(("xray:PutTraceSegments", "xray:PutTelemetryRecords")),
+    ): "X-Ray has no resources",
+    ("LambdaPutsItIntoTheVpc", frozenset(_VPC)): "a network interface has no ARN before it is made",
+    ("ItsCodeDoesNot", frozenset(_VPC)): "it denies, under a condition",
+    ("MakesKeysThatNeverLeaveKms", frozenset(("kms:CreateKey",))): (
+        "a key has no ARN before it is made; its kind and its tags are conditions"
+    ),
+    ("SignsWithKeysThatNeverLeaveKms", frozenset(("kms:Sign",))): (
+        "keys are made while it runs; their tags are conditions"
+    ),
+    ("TagsThemAsTheyAreMade", frozenset(("kms:TagResource",))): (
+        "keys are made while it runs; the tags are conditions"
+    ),
+    ("ReadsTheirAddresses", frozenset(("kms:GetPublicKey",))): (
+        "keys are made while it runs; their tags are conditions"
+    ),
 }
 # Who may use which key, by the policy of the function's role and by the policy of the key.
 USES_KEYS = {
     "ExecuteOrdersRole": {"kms:Decrypt", "kms:Sign"},
     "SignersRole": {"kms:CreateKey", "kms:GenerateDataKey", "kms:GetPublicKey", "kms:TagResource"},
 }
-LET_IN_BY_KEYS = {
-    "SigningKey": {"kms:Decrypt": "ExecuteOrdersRole", "kms:GenerateDataKey": "SignersRole"},
-    "AlarmsKey": {
-        "kms:Decrypt": "cloudwatch.amazonaws.com",
-        "kms:GenerateDataKey": "cloudwatch.amazonaws.com",
+_WITH_ITS_CONTEXT = {"StringEquals": {"kms:EncryptionContext:app": "outcry"}}
+_OF_THIS_ACCOUNT = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+# By key and action: who, and under which condition.
+LET_IN_BY_KEYS: Mapping[str, Mapping[str, tuple[str, Mapping[str, Any]]]] = {
+    "SigningKey": {
+        "kms:Decrypt": ("ExecuteOrdersRole", _WITH_ITS_CONTEXT),
+        "kms:GenerateDataKey": ("SignersRole", _WITH_ITS_CONTEXT),
     },
+    "AlarmsKey": {
+        "kms:Decrypt": ("cloudwatch.amazonaws.com", _OF_THIS_ACCOUNT),
+        "kms:GenerateDataKey": ("cloudwatch.amazonaws.com", _OF_THIS_ACCOUNT),
+    },
+}
+_THE_ACCOUNT = {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
+ADMINISTERS = {
+    *("kms:CancelKeyDeletion", "kms:DescribeKey", "kms:DisableKey", "kms:EnableKey", "kms:EnableKeyRotation"),
+    *("kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListGrants", "kms:ListKeyPolicies"),
+    *("kms:ListResourceTags", "kms:PutKeyPolicy", "kms:RevokeGrant", "kms:ScheduleKeyDeletion"),
+    *("kms:TagResource", "kms:UntagResource", "kms:UpdateKeyDescription"),
 }
 USE = {
     "kms:Decrypt",
@@ -130,7 +158,7 @@ def no_permission_is_for_anything_at_all(stack: Stack) -> list[str]:
     wrong = []
     for where, _, statement in policies(stack):
         wide = [each for each in listed(statement["Resource"]) if "*" in str(each)]
-        reason = WITHOUT_A_NAME.get(statement.get("Sid", ""))
+        reason = WITHOUT_A_NAME.get((statement.get("Sid", ""), frozenset(listed(statement["Action"]))))
         if wide and reason is None:
             wrong.append(f"{where} allows {statement['Action']} on {wide}")
         elif wide and "condition" in str(reason) and not statement.get("Condition"):
@@ -155,7 +183,7 @@ def only_these_roles_use_keys(stack: Stack) -> list[str]:
     """As it is said by the policies of the roles."""
     found: dict[str, set[str]] = {}
     for where, role, statement in policies(stack):
-        used = {action for action in listed(statement["Action"]) if action.startswith("kms:")}
+        used = {action for action in listed(statement["Action"]) if action.lower().startswith("kms:")}
         if used:
             found.setdefault(role or where, set()).update(used)
     if not functions(stack):
@@ -168,22 +196,27 @@ def only_these_roles_use_keys(stack: Stack) -> list[str]:
 
 
 def only_these_are_let_in_by_keys(stack: Stack) -> list[str]:
-    """As it is said by the policies of the keys; the account administers and does not use."""
+    """As it is said by the policies of the keys, condition and all; the account administers and does not use."""
     wrong = []
     for name, properties in stack.of("AWS::KMS::Key"):
-        found: set[tuple[str, str]] = set()
-        for statement in statements(properties["KeyPolicy"]):
-            actions = set(listed(statement["Action"]))
-            if any("*" in action for action in actions):
-                wrong.append(f"{name} lets {statement['Principal']} do {sorted(actions)}")
-            if statement["Effect"] == "Allow":
-                found |= {(action, _who(statement["Principal"])) for action in actions & USE}
-        if found != set(LET_IN_BY_KEYS.get(name, {}).items()):
+        allowed = [s for s in statements(properties["KeyPolicy"]) if s["Effect"] == "Allow"]
+        found = []
+        for statement in allowed:
+            actions = set(listed(statement.get("Action", "everything but something")))
+            if statement.get("Principal") == _THE_ACCOUNT:
+                wrong += [f"{name} lets the account {each}" for each in sorted(actions - ADMINISTERS)]
+            else:
+                who = _who(statement.get("Principal", {"all": "but somebody"}))
+                found += [(action, who, str(statement.get("Condition"))) for action in actions]
+        expected = [(what, who, str(under)) for what, (who, under) in LET_IN_BY_KEYS.get(name, {}).items()]
+        if sorted(found) != sorted(expected):
             wrong.append(f"{name} lets in {sorted(found)}")
     return wrong
 
 
-def _who(principal: Mapping[str, Any]) -> str:
+def _who(principal: Any) -> str:
+    if not isinstance(principal, dict) or len(principal) != 1:
+        return str(principal)
     [(_, named)] = principal.items()
     return str(named["Fn::GetAtt"][0]) if isinstance(named, dict) and "Fn::GetAtt" in named else str(named)
 
@@ -197,7 +230,7 @@ def signing_keys_refuse_all_others(stack: Stack) -> list[str]:
         denied = [
             s for s in statements(stack.resources[name]["Properties"]["KeyPolicy"]) if s["Effect"] == "Deny"
         ]
-        for action, role in uses.items():
+        for action, (role, _) in uses.items():
             conditions = [s.get("Condition") for s in denied if action in listed(s["Action"])]
             if {"ArnNotEquals": {"aws:PrincipalArn": {"Fn::GetAtt": [role, "Arn"]}}} not in conditions:
                 wrong.append(f"{name} does not deny {action} to all but {role}")
@@ -258,6 +291,8 @@ def http_offers_health_and_nothing_else(stack: Stack) -> list[str]:
         settings = properties.get("DefaultRouteSettings", {})
         if not {"ThrottlingBurstLimit", "ThrottlingRateLimit"} <= set(settings):
             wrong.append(f"{name} is not throttled")
+        if "RouteSettings" in properties:
+            wrong.append(f"{name} throttles a route in a way of its own")
         written = str(properties.get("AccessLogSettings", {}).get("Format", ""))
         if not written or any(each in written for each in NOT_LOGGED):
             wrong.append(f"{name} logs nothing, or too much: {written}")

@@ -173,3 +173,13 @@ def test_a_condition_that_the_evaluator_does_not_know_is_no_yes(template: dict[s
 
     with pytest.raises(UnknownOperator):
         policies.allows(Row("api", "sqs:SendMessage", "PostsQueue", is_allowed=False))
+
+
+def test_an_action_counts_in_whatever_case_it_is_written(template: dict[str, Any]) -> None:
+    shouted = {"Effect": "Allow", "Action": "SQS:sendmessage", "Resource": "*"}
+    role = template["Resources"]["ApiRole"]
+    policy = {"PolicyName": "odd", "PolicyDocument": {"Statement": [shouted]}}
+    changed = {**role, "Properties": {**role["Properties"], "Policies": [policy]}}
+    policies = Policies({**template, "Resources": {**template["Resources"], "ApiRole": changed}}, PARAMETERS)
+
+    assert policies.allows(Row("api", "sqs:SendMessage", "PostsQueue", is_allowed=False))

@@ -1,12 +1,14 @@
 """Every rule holds of everything that is deployed, and refuses a mistake that is made on purpose."""
 
+import copy
+
 import pytest
 
-from tests.infra import rules, rules_of_access
+from tests.infra import rules, rules_of_access, rules_of_permissions
 from tests.infra.expanded import Stack, expand, nested, source, stacks
-from tests.infra.mistakes import MISTAKES
+from tests.infra.mistakes import MISTAKES, MISTAKES_OF_NESTED
 
-ALL = (*rules.RULES, *rules_of_access.RULES_OF_ACCESS)
+ALL = (*rules.RULES, *rules_of_access.RULES_OF_ACCESS, *rules_of_permissions.RULES_OF_PERMISSIONS)
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +40,18 @@ def test_a_mistake_is_refused(seeded: list[Stack], number: int) -> None:
     rule, _ = MISTAKES[number]
 
     assert rule(seeded[number]) != []
+
+
+@pytest.mark.parametrize("number", range(len(MISTAKES_OF_NESTED)))
+def test_a_mistake_in_a_nested_stack_is_refused(number: int) -> None:
+    name, rule, mistake = MISTAKES_OF_NESTED[number]
+    (stack,) = (each for each in nested() if each.name == name)
+    resources = copy.deepcopy(dict(stack.resources))
+    assert rule(stack) == []
+
+    mistake(resources)
+
+    assert rule(Stack(name, {**stack.template, "Resources": resources})) != []
 
 
 def test_every_rule_was_shown_a_mistake() -> None:

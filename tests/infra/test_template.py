@@ -55,6 +55,7 @@ MODELS: dict[str, type[settings.Settings]] = {
 PARAMETERS = {
     "Network": "local",
     "LocalHyperliquidUrl": "http://127.0.0.1:3001",
+    "LocalXUrl": "http://127.0.0.1:3002",
     "Classifier": "grammar",
     "XSecretArn": "arn:aws:secretsmanager:us-east-1:000000000000:secret:x",
     "DatabaseSecretArn": "arn:aws:secretsmanager:us-east-1:000000000000:secret:db",
@@ -189,6 +190,15 @@ def test_the_schema_resource_names_the_newest_migration(template: dict[str, Any]
     assert resource(template, "Schema")["Version"] == f"{newest.version:04d}"
 
 
+def test_every_build_is_tried_by_migrate_before_any_other_function_changes(template: dict[str, Any]) -> None:
+    common = template["Globals"]["Function"]["Environment"]["Variables"]
+    tried = resource(template, "Schema")
+
+    assert tried["Code"] == {"Ref": "CoreLayer"}
+    assert tried["Database"] == common["OUTCRY_DATABASE_SECRET_ARN"]
+    assert tried["CaFile"] == {"Ref": "DatabaseCaFile"}
+
+
 def test_layers_are_attached_as_the_import_budgets_need(
     template: dict[str, Any], functions: dict[str, FunctionSpec]
 ) -> None:
@@ -231,7 +241,8 @@ GOOD = {"Network": "testnet", "Classifier": "grammar", "DatabaseSecretArn": "arn
     ("changed", "said"),
     [
         ({}, set()),
-        ({"Network": "local"}, {"LocalHyperliquidUrl"}),
+        ({"Network": "local", "LocalXUrl": "http://127.0.0.1:1"}, {"LocalHyperliquidUrl"}),
+        ({"Network": "local", "LocalHyperliquidUrl": "http://127.0.0.1:1"}, {"LocalXUrl"}),
         ({"LocalHyperliquidUrl": "http://127.0.0.1:1"}, {"LocalHyperliquidUrl"}),
         ({"LocalXUrl": "http://127.0.0.1:1"}, {"LocalXUrl"}),
         ({"Classifier": "llm", "LlmModel": "m"}, {"LlmSecretArn"}),
@@ -324,3 +335,30 @@ def test_the_made_database_refuses_plain_connections_and_is_backed_up_and_encryp
     assert (cluster["StorageEncrypted"], cluster["DeletionProtection"]) == (True, True)
     assert database["Parameters"]["BackupRetentionDays"]["MinValue"] >= 7
     assert resource(database, "Instance")["PubliclyAccessible"] is False
+
+
+@pytest.mark.parametrize(
+    ("file", "stack", "passed"),
+    [
+        (
+            "database",
+            "DatabaseStack",
+            {
+                "DatabaseMinCapacity": "MinCapacity",
+                "DatabaseMaxCapacity": "MaxCapacity",
+                "DatabaseBackupDays": "BackupRetentionDays",
+            },
+        ),
+        ("observability", "ObservabilityStack", {"QuietFeedHours": "QuietFeedHours"}),
+    ],
+)
+def test_figures_of_a_nested_stack_are_asked_for_with_its_own_bounds(
+    template: dict[str, Any], file: str, stack: str, passed: dict[str, str]
+) -> None:
+    nested = load(Path(__file__).resolve().parents[2] / "infra" / f"{file}.yaml")["Parameters"]
+    given = resource(template, stack)["Parameters"]
+
+    for ours, theirs in passed.items():
+        assert given[theirs] == {"Ref": ours}
+        for what in ("Type", "Default", "MinValue", "MaxValue"):
+            assert template["Parameters"][ours][what] == nested[theirs][what], (ours, what)

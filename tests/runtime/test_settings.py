@@ -57,6 +57,12 @@ def test_f56_the_network_is_never_guessed(network: str) -> None:
             {**CLOUD, **QUEUES, "OUTCRY_X_SECRET_ARN": ARN, "OUTCRY_X_URL": "https://x"},
             "OUTCRY_X_URL",
         ),
+        (settings.IngestPosts, {**LOCAL, **QUEUES, "OUTCRY_X_SECRET_ARN": ARN}, "OUTCRY_X_URL"),
+        (
+            settings.IngestPosts,
+            {**LOCAL, **QUEUES, "OUTCRY_X_SECRET_ARN": ARN, "OUTCRY_X_URL": "https://api.x.com"},
+            "OUTCRY_X_URL",
+        ),
         (settings.ClassifyPosts, {**LOCAL, **QUEUES}, "OUTCRY_CLASSIFIER"),
         (settings.ClassifyPosts, {**LOCAL, **QUEUES, "OUTCRY_CLASSIFIER": "regex"}, "OUTCRY_CLASSIFIER"),
         (settings.ClassifyPosts, {**LOCAL, **QUEUES, "OUTCRY_CLASSIFIER": "llm"}, "OUTCRY_LLM_SECRET_ARN"),

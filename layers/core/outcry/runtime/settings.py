@@ -133,7 +133,7 @@ class _Venues(Settings):
 
 
 class IngestPosts(_Queues):
-    """ingest_posts. `x_url` is for network=local: elsewhere it is X's own."""
+    """ingest_posts. `x_url` is for network=local, which never reads X itself; elsewhere it is X's own."""
 
     needs = (Queue.POSTS, Queue.NOTICES)
     x_secret_arn: Arn
@@ -144,6 +144,13 @@ class IngestPosts(_Queues):
         if self.x_url is not None and self.network is not Network.LOCAL:
             raise ConfigurationError(
                 f"{PREFIX}X_URL", self.x_url, "remove it: posts of another server are for network=local"
+            )
+        host = urlsplit(self.x_url).hostname if self.x_url else None
+        if self.network is Network.LOCAL and host not in _LOCAL_HOSTS:
+            raise ConfigurationError(
+                f"{PREFIX}X_URL",
+                self.x_url,
+                "name a server on 127.0.0.1: on network=local nobody reads X itself",
             )
         return self
 
