@@ -6,17 +6,15 @@ one after another; so is the venue's own time, which is given apart. The account
 every entry.
 """
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from itertools import pairwise
 from uuid import UUID, uuid4
 
 from outcry.calls.classify import ClassifyPosts, GrammarClassifier, Outcome, StoredTickerBook
 from outcry.orders.plan import LedgerPlanner, plan_exit
 from outcry.positions import store as positions_store
-from outcry.posts.feed import Reading
 from outcry.posts.ingest import ingest
-from outcry.posts.model import Kind, Post
 from outcry.runtime.queues import Queue
 from outcry.runtime.reasons import Reason
 from outcry.signals.generate import SignalGenerator
@@ -24,35 +22,11 @@ from tests.benchmarks.database import Server
 from tests.benchmarks.figures import MS, Figure, drop_first, figure, quiet
 from tests.benchmarks.ledger import BETWEEN, Bench, Spent, bench
 from tests.orders.workshop import LIVE, Workshop
+from tests.posts.memory import MemoryFeed, a_post
 
 GROUP = "pipeline"
 TEXT = "LONG BTC 60k, SL 58.9k, TP 63k/65k, 5x"
 STAGES = ("ingest", "classify", "generate", "execute")
-
-
-class MemoryFeed:
-    """A feed that gives the posts it was given, once."""
-
-    def __init__(self) -> None:
-        self.posts: tuple[Post, ...] = ()
-
-    def read(
-        self,
-        query: str,
-        *,
-        since_id: int | None,
-        start_time: datetime,
-        usernames: Mapping[int, str] | None = None,
-    ) -> Reading:
-        posts, self.posts = self.posts, ()
-        newest = max((post.edit_id for post in posts), default=None)
-        return Reading(posts, (), newest, None, 1)
-
-
-def a_post(post_id: int, text: str, at: datetime) -> Post:
-    """A post of the author whom the workshop's agent follows."""
-    raw = {"id": str(post_id), "text": text, "author_id": "1001", "lang": "en", "created_at": at.isoformat()}
-    return Post(post_id, post_id, 1001, "caller", text, Kind.ORIGINAL, False, at, raw)
 
 
 class Line:

@@ -19,8 +19,8 @@ from outcry.posts.ingest import ingest
 from outcry.runtime.clock import FixedClock
 from tests.benchmarks.database import CountingDatabase, Server
 from tests.benchmarks.figures import MS, US, Figure, drop_first, figure, quiet, timed
-from tests.benchmarks.pipeline import MemoryFeed, a_post
 from tests.orders.workshop import DESK, Bells
+from tests.posts.memory import MemoryFeed, a_post
 
 GROUP = "reading"
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)

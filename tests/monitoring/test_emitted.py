@@ -4,7 +4,7 @@ One story, step by step; each step names what it must emit. What no step could r
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -20,9 +20,8 @@ from outcry.notices.channels import CountingChannel, deliver
 from outcry.notices.model import Level
 from outcry.notices.tell import tell
 from outcry.orders.plan import LedgerPlanner
-from outcry.posts.feed import RateLimit, Reading
+from outcry.posts.feed import RateLimit
 from outcry.posts.ingest import ingest
-from outcry.posts.model import Kind, Post
 from outcry.runtime import emission, metrics
 from outcry.runtime.clock import SystemClock
 from outcry.runtime.deliveries import answer
@@ -32,30 +31,12 @@ from outcry.runtime.metrics import METRICS
 from outcry.runtime.queues import Queue, Ring
 from outcry.signals.generate import SignalGenerator
 from tests.orders.workshop import Workshop
+from tests.posts.memory import MemoryFeed, a_post
 
 Series = tuple[str, ...]
 ORDER = {"type": "order"}
 POOR = '{"status":"ok","response":{"type":"order","data":{"statuses":[{"error":"Insufficient margin to place order. asset=0"}]}}}'
 NOT_REACHED: Mapping[Series, str] = {}
-
-
-class MemoryFeed:
-    """A feed that gives each post once, and what its limit leaves."""
-
-    def __init__(self) -> None:
-        self.posts: tuple[Post, ...] = ()
-
-    def read(
-        self,
-        query: str,
-        *,
-        since_id: int | None,
-        start_time: datetime,
-        usernames: Mapping[int, str] | None = None,
-    ) -> Reading:
-        posts, self.posts = self.posts, ()
-        newest = max((post.edit_id for post in posts), default=None)
-        return Reading(posts, (), newest, RateLimit(450, 449, start_time), 1)
 
 
 class SilentClassifier:
@@ -71,7 +52,8 @@ class Story:
     """The stages of one desk, in this process."""
 
     def __init__(self, shop: Workshop) -> None:
-        self.shop, self.feed, self.number = shop, MemoryFeed(), 2_000_000_000
+        self.shop, self.number = shop, 2_000_000_000
+        self.feed = MemoryFeed(RateLimit(450, 449, shop.clock.now()))
         self.signals = SignalGenerator(
             shop.database,
             shop.clock,
@@ -85,11 +67,7 @@ class Story:
     def hear(self, text: str) -> int:
         """Publish a post and ingest it; its id."""
         self.number += 1
-        now = self.shop.clock.now()
-        raw = {"id": str(self.number), "text": text, "author_id": "1001", "created_at": now.isoformat()}
-        self.feed.posts = (
-            Post(self.number, self.number, 1001, "caller", text, Kind.ORIGINAL, False, now, raw),
-        )
+        self.feed.posts = (a_post(self.number, text, self.shop.clock.now()),)
         ingest(
             self.shop.database,
             self.feed,

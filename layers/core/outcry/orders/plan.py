@@ -37,21 +37,14 @@ class LedgerPlanner:
     def plan_entry(
         self, tx: Transaction, plan: EntryPlan, deployment: Deployment, *, now: datetime, trace_id: str
     ) -> Planned | None:
-        account = deployment.account
-        order_id = store.insert(
+        order_id = _insert_entry(
             tx,
-            deployment_id=deployment.deployment_id,
-            kind=OrderKind.ENTER,
+            plan,
+            deployment,
             subject=f"signal:{plan.signal_id}",
-            leg="entry",
-            sequence=0,
-            place=(account.account_id, account.venue, account.network, plan.market, plan.market),
-            side=plan.side,
-            plan=plan.to_json(),
+            signal_id=plan.signal_id,
             now=now,
             trace_id=trace_id,
-            signal_id=plan.signal_id,
-            not_after=plan.not_after,
         )
         return None if order_id is None else Planned(order_id, is_exit=False)
 
@@ -99,12 +92,26 @@ def plan_person_entry(
     tx: Transaction, plan: EntryPlan, deployment: Deployment, *, key: str, now: datetime, trace_id: str
 ) -> UUID:
     """Plan an entry that a person ordered under an idempotency key; returns its order, made now or before."""
+    order_id = _insert_entry(tx, plan, deployment, subject=key, signal_id=None, now=now, trace_id=trace_id)
+    return order_id or plan_store.entry_of_subject(tx, deployment.deployment_id, key)
+
+
+def _insert_entry(
+    tx: Transaction,
+    plan: EntryPlan,
+    deployment: Deployment,
+    *,
+    subject: str,
+    signal_id: int | None,
+    now: datetime,
+    trace_id: str,
+) -> UUID | None:
     account = deployment.account
-    order_id = store.insert(
+    return store.insert(
         tx,
         deployment_id=deployment.deployment_id,
         kind=OrderKind.ENTER,
-        subject=key,
+        subject=subject,
         leg="entry",
         sequence=0,
         place=(account.account_id, account.venue, account.network, plan.market, plan.market),
@@ -112,9 +119,9 @@ def plan_person_entry(
         plan=plan.to_json(),
         now=now,
         trace_id=trace_id,
+        signal_id=signal_id,
         not_after=plan.not_after,
     )
-    return order_id or plan_store.entry_of_subject(tx, deployment.deployment_id, key)
 
 
 def is_halted(tx: Transaction, position: Position, agent_id: str | None) -> bool:

@@ -8,17 +8,8 @@ from datetime import timedelta
 from outcry import wiring
 from outcry.agents import roster
 from outcry.cli.doctor import store
-from outcry.cli.doctor.finding import (
-    Facts,
-    Finding,
-    Findings,
-    Installation,
-    SignerFacts,
-    bad,
-    ok,
-    skipped,
-    warn,
-)
+from outcry.cli.doctor.facts import Facts, SignerFacts
+from outcry.cli.doctor.finding import Finding, Findings, Installation, bad, ok, skipped, warn
 from outcry.cli.store import accounts_without_canary, read_only
 from outcry.controls import gate
 from outcry.controls.restored import require_network

@@ -6,13 +6,10 @@ the content of a secret.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
-from outcry.agents.model import Account, Deployment
+from outcry.cli.doctor.facts import Facts
 from outcry.cli.stack import DeployedFunction
-from outcry.controls.model import Control
 from outcry.runtime.clock import Clock
 from outcry.runtime.settings import PREFIX
 
@@ -54,34 +51,6 @@ def bad(subject: str, says: str, fix: str) -> Finding:
 def skipped(subject: str, why: str) -> Finding:
     """It could not be looked at, or does not exist here."""
     return Finding(subject, Verdict.SKIPPED, why)
-
-
-@dataclass(frozen=True, slots=True)
-class SignerFacts:
-    """What the database says about a signer that is not revoked, or was the last time."""
-
-    signer_id: str
-    account_id: str
-    address: str
-    custody: str
-    key_arn: str
-    status: str
-    valid_until: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What was read from the database in one transaction, for the checks that compare it with the world.
-
-    `without_canary`: live accounts at work on which none has passed with the build that runs, by that build.
-    """
-
-    accounts: tuple[Account, ...]
-    deployments: tuple[Deployment, ...]
-    signers: tuple[SignerFacts, ...]
-    controls: tuple[Control, ...]
-    beats: Mapping[str, tuple[datetime, Mapping[str, Any]]]
-    without_canary: Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)

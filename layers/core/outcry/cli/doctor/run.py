@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from outcry.cli.doctor import cloud, desk, outside, venue
-from outcry.cli.doctor.finding import Check, Facts, Finding, Findings, Installation, bad
+from outcry.cli.doctor.facts import Facts
+from outcry.cli.doctor.finding import Check, Finding, Findings, Installation, bad
 from outcry.runtime.errors import ConfigurationError, OutcryError
 
 CHECKS: tuple[Check, ...] = (

@@ -10,17 +10,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from outcry.agents.model import Account, Deployment
-from outcry.cli.doctor.finding import (
-    Facts,
-    Finding,
-    Findings,
-    Installation,
-    SignerFacts,
-    bad,
-    ok,
-    skipped,
-    warn,
-)
+from outcry.cli.doctor.facts import Facts, SignerFacts
+from outcry.cli.doctor.finding import Finding, Findings, Installation, bad, ok, skipped, warn
 from outcry.runtime.errors import ConfigurationError, InfrastructureError, UnknownAnswer
 from outcry.signals.size import SizeInputs, TooSmall, size_entry
 from outcry.venues.hyperliquid.venue import HyperliquidVenue
