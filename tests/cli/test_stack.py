@@ -11,7 +11,7 @@ from local.aws import LocalAws
 from outcry.cli import aws as asking
 from outcry.cli.stack import DeployedFunction, settings_of
 from tests.cli.conftest import Outcry
-from tests.cli.test_doctor import Found
+from tests.cli.installation import Found
 
 STACK = "desk"
 

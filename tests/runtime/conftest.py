@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 
 from outcry.runtime.database import Address, Database
+from tests.runtime.guarded import authority, guarded, serve, socket_path
+
+__all__ = ["authority", "guarded", "serve", "socket_path"]
 
 
 @pytest.fixture

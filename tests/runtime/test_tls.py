@@ -1,92 +1,21 @@
 """Postgres over TLS: only a server that proves its name by the named authority is spoken to, and nothing is sent to any other."""
 
-import contextlib
-import socket
 import ssl
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from local.postgres import Postgres, temporary_postgres
-from local.processes import free_port
 from outcry.runtime.connect import tls_context
-from outcry.runtime.database import Address, Database
+from outcry.runtime.database import Address
 from outcry.runtime.errors import ConfigurationError, DatabaseUnavailable
 from outcry.runtime.secrets import Secret
+from tests.runtime.guarded import PASSWORD, address, read, refusal
 from tests.runtime.terminator import TLS_REQUEST, Authority, Terminator, terminator
 
-PASSWORD = "correct-horse"
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """The authority that signs the database's certificate."""
-    return Authority.create(tmp_path_factory.mktemp("authority"), "the-right-one")
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A Postgres in which the role `keeper` needs a password, and has a table of one row."""
-    rules = Path(tmp_path_factory.mktemp("rules")) / "pg_hba.conf"
-    rules.write_text("local all outcry trust\nlocal all keeper scram-sha-256\nlocal all banned reject\n")
-    for folder in (rules, *rules.parents):
-        with contextlib.suppress(PermissionError):
-            folder.chmod(folder.stat().st_mode | 0o005)
-    with temporary_postgres(settings={"hba_file": str(rules)}) as server:
-        owner = Database(Address.from_url(server.url("postgres")), network="local")
-        with owner.transaction() as tx:
-            tx.script(f"create role keeper login password '{PASSWORD}'; create table rows (name text)")
-            tx.script("insert into rows values ('one'); grant select on rows to keeper")
-        owner.close()
-        yield server
-
-
-@pytest.fixture
-def socket_path(guarded: Postgres) -> str:
-    return str(guarded.socket_directory / ".s.PGSQL.5432")
-
-
-@pytest.fixture
-def serve(socket_path: str) -> Iterator[Callable[..., Terminator]]:
-    """Puts a server before Postgres that has this certificate; without one it speaks no TLS."""
-    with contextlib.ExitStack() as stack:
-
-        def make(certificate: Path | None, **options: Any) -> Terminator:
-            context = None
-            if certificate is not None:
-                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                context.load_cert_chain(certificate)
-            return stack.enter_context(terminator(socket_path, context, **options))
-
-        yield make
-
-
-def address(server: Terminator, ca_file: Path | None, **changed: Any) -> Address:
-    given = {"user": "keeper", "database": "postgres", "host": "localhost", "password": Secret(PASSWORD)}
-    return Address(**{**given, "port": server.port, "ca_file": ca_file, **changed})
-
-
-def read(where: Address, network: str = "testnet") -> list[str]:
-    """The rows of the table, over a connection of its own."""
-    database = Database(where, network=network)
-    try:
-        with database.transaction() as tx:
-            return [row["name"] for row in tx.all("select name from rows")]
-    finally:
-        database.close()
-
-
-def refusal(where: Address, kind: type[Exception], network: str = "mainnet") -> str:
-    """What is said when nothing can be read from there."""
-    with pytest.raises(kind) as refused:
-        read(where, network)
-    assert PASSWORD not in str(refused.value)
-    return str(refused.value)
 
 
 # ─── who may answer ─────────────────────────────────────────────────────────────────────────────────────────
@@ -294,120 +223,3 @@ def test_a_ca_file_without_a_certificate_is_named_with_what_to_do(tmp_path: Path
     assert said.startswith(
         f"OUTCRY_DATABASE_CA_FILE = '{tmp_path}/ca.pem' cannot be used: it has no certificate in it"
     )
-
-
-# ─── reaching it and logging in ─────────────────────────────────────────────────────────────────────────────
-
-
-def test_a_port_that_nobody_listens_on_is_told_with_what_to_do() -> None:
-    port = free_port()
-
-    said = refusal(
-        Address("keeper", "postgres", host="127.0.0.1", port=port, password=Secret(PASSWORD)),
-        DatabaseUnavailable,
-    )
-
-    assert said == (
-        f"nobody answers at 127.0.0.1:{port} (Connection refused): start the database, or correct host and port in its secret"
-    )
-
-
-def test_a_host_that_has_no_address_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(*_: object) -> None:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", unknown)
-
-    said = refusal(Address("keeper", "postgres", host="nowhere.invalid"), DatabaseUnavailable)
-
-    assert said == "the database's host nowhere.invalid has no address: correct host in its secret"
-
-
-def test_a_host_that_is_no_name_is_told_with_what_to_do() -> None:
-    said = refusal(Address("keeper", "postgres", host="db..example"), DatabaseUnavailable)
-
-    assert said == "the database's host db..example has no address: correct host in its secret"
-
-
-def test_f25_a_wrong_password_is_told_without_it(
-    serve: Callable[..., Terminator], authority: Authority, tmp_path: Path
-) -> None:
-    server = serve(authority.sign(tmp_path, "localhost"))
-
-    said = refusal(address(server, authority.path, password=Secret("hunter2")), DatabaseUnavailable)
-
-    assert said == (
-        "the database at localhost refuses the password of user keeper: correct username and password in its secret"
-    )
-
-
-@pytest.mark.parametrize(
-    ("changed", "sentence"),
-    [
-        ({"password": None}, "refuses the password of user keeper"),
-        ({"user": "banned"}, "does not let user banned in from here: correct username in its secret"),
-        ({"database": "nothing"}, "has no database nothing: create it, or correct dbname in its secret"),
-    ],
-)
-def test_a_login_that_fails_says_which_field_to_correct(
-    serve: Callable[..., Terminator],
-    authority: Authority,
-    tmp_path: Path,
-    changed: dict[str, Any],
-    sentence: str,
-) -> None:
-    server = serve(authority.sign(tmp_path, "localhost"))
-
-    assert sentence in refusal(address(server, authority.path, **changed), DatabaseUnavailable)
-
-
-def test_f22_a_password_that_was_rotated_is_read_anew_once(
-    serve: Callable[..., Terminator], authority: Authority, tmp_path: Path
-) -> None:
-    server = serve(authority.sign(tmp_path, "localhost"))
-    old, new = (address(server, authority.path, password=Secret(word)) for word in ("old", PASSWORD))
-    asked: list[str] = []
-
-    def renew() -> Address:
-        asked.append("anew")
-        return new
-
-    database = Database(old, network="mainnet", renew=renew)
-    for _ in range(2):
-        with database.transaction() as tx:
-            assert tx.one("select name from rows") == {"name": "one"}
-        database.close()
-
-    assert asked == ["anew"]
-
-
-def test_a_renewed_login_never_leads_to_another_database(
-    serve: Callable[..., Terminator], authority: Authority, tmp_path: Path
-) -> None:
-    certificate = authority.sign(tmp_path, "localhost")
-    known, other = serve(certificate), serve(certificate)
-    database = Database(
-        address(known, authority.path, password=Secret("old")),
-        network="mainnet",
-        renew=lambda: address(other, authority.path),
-    )
-
-    with database.transaction() as tx:
-        assert tx.one("select name from rows") == {"name": "one"}
-    database.close()
-
-    assert known.in_the_open() == [TLS_REQUEST, TLS_REQUEST]
-    assert other.in_the_open() == []
-
-
-def test_a_password_that_was_not_rotated_is_not_tried_twice(
-    serve: Callable[..., Terminator], authority: Authority, tmp_path: Path
-) -> None:
-    server = serve(authority.sign(tmp_path, "localhost"))
-    wrong = address(server, authority.path, password=Secret("wrong"))
-    database = Database(wrong, network="mainnet", renew=lambda: wrong)
-
-    with pytest.raises(DatabaseUnavailable, match="refuses the password"), database.transaction():
-        pass
-
-    assert server.in_the_open() == [TLS_REQUEST]
