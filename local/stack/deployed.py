@@ -23,7 +23,7 @@ from local.audit.store import read_journal, read_ledger
 from local.servers import ROOT
 from local.stack.market import Market
 from local.stack.report import Report, StackFailure
-from local.stack.rig import DATABASE, Rig
+from local.stack.rig import DATABASE, ORDERS_ROLE, ROLE, Rig
 from local.stack.sam import ARCHITECTURE, STACK, Sam
 from local.x_api.server import DEFAULT_BEARER
 from outcry.runtime.clock import SystemClock, to_milliseconds
@@ -59,6 +59,7 @@ class Deployed:
             "LocalXUrl": self.rig.x_url,
             "XSecretArn": self.secrets["x"],
             "DatabaseSecretArn": self.secrets["database"],
+            "OrdersDatabaseSecretArn": self.secrets["orders"],
         }
 
     def physical_id(self, logical_id: str) -> str:
@@ -144,13 +145,13 @@ class Deployed:
                 read_journal(self.rig.journal), read_ledger(database), until_ms=to_milliseconds(until)
             )
 
-    def database_secret(self) -> dict[str, Any]:
+    def database_secret(self, role: str = ROLE) -> dict[str, Any]:
         """What the functions are told about their database. It asks for no password, and the field must be there."""
         return {
             "host": "127.0.0.1",
             "port": self.rig.database_port,
             "dbname": DATABASE,
-            "username": "outcry",
+            "username": role,
             "password": "local",
         }
 
@@ -164,6 +165,7 @@ class Deployed:
         self.secrets = {
             "x": self.make_secret("x", {"bearer_token": BEARER}),
             "database": self.make_secret("database", self.database_secret()),
+            "orders": self.make_secret("orders", self.database_secret(ORDERS_ROLE)),
         }
 
 

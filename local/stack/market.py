@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from local.servers import ask_venue, publish
+from local.stack.texts import Said
 
 PULSE_MARKET = "DOGE"
 _PULSE_EVERY_S = 2.0
@@ -32,17 +33,17 @@ class Market:
         """Set a market's mark; what it crosses at the venue is carried out there."""
         ask_venue(self._venue_url, "mark", {"market": market, "mark": str(price)})
 
-    def post(self, author: str, text: str) -> int:
+    def post(self, said: Said) -> int:
         """Publish a post now, and give its id."""
         post_id = next(self._ids)
         publish(
             self._x_url,
             {
                 "id": str(post_id),
-                "author_username": author,
-                "author_id": str(AUTHORS[author]),
+                "author_username": said.author,
+                "author_id": str(AUTHORS[said.author]),
                 "created_at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-                "text": text,
+                "text": said.text,
             },
         )
         return post_id

@@ -7,14 +7,16 @@ answers and by what Postgres and the venue show afterwards.
 from local.stack import store
 from local.stack.deployed import Deployed, audit_facts
 from local.stack.report import expect, wait_for
-from local.stack.trading import LIVE
+from local.stack.trading import LIVE, let_sign
 
 CANARY_MARKET = "OP"  # nobody else trades it in a rehearsal
 _FLAT_WITHIN_S = 240.0
 
 
 def operate(stack: Deployed) -> None:
-    """The doctor, a canary with real orders through the deployed functions, and the desk as a file again."""
+    """A key in KMS takes over with a position open; the doctor, a canary through the deployed functions, the desk as a file again."""
+    with stack.report.step("a key that never leaves KMS takes over, in the other slot") as facts:
+        facts |= let_sign(stack, slot=2, custody="kms")
     with stack.report.step("outcry doctor") as facts:
         told = stack.outcry("doctor")
         facts["counts"] = told["counts"]

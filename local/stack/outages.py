@@ -15,9 +15,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from local.stack import store, trading
+from local.stack import store, texts, trading
 from local.stack.deployed import Deployed, audit_facts
 from local.stack.report import expect, wait_for
+from local.stack.sam import STACK
 from local.stack.watch import DepthWatch, judge
 
 QUEUES = {
@@ -30,7 +31,8 @@ QUEUES = {
 TICKS = "TicksHyperliquidQueue"
 OUTAGE_S = 60.0
 _VISIBILITY_S = 5
-_THROUGH_THE_STOP = Decimal(2_935)  # of the long position in ETH, whose author stated 2,940
+_SILENCE_S = 200.0  # three complete minutes, wherever it begins
+_THROUGH_THE_STOP = {"ETH": Decimal(2_935), "AVAX": Decimal("29.35")}  # their authors stated 2,940 and 29.4
 _ALARMS_AFTER_S = 70.0  # the last minute is complete by then
 _SETTLED_WITHIN_S = 240.0
 _POISON = {"id": "poison", "ring": 0, "trace_id": "0" * 32}
@@ -44,11 +46,11 @@ MUST_FIRE = {
     "ExitsDead": "a poisoned message",
     "NoticesDead": "a poisoned message",
     "MessagesFail": "every message fails while the database is gone",
+    "TickSilent": "its schedule was switched off",
+    "MonitorSilent": "nothing rang it while the tick was switched off",
 }
 # What may fire or not, as the outage happens to lie within the minute.
 MAY_FIRE = {
-    "TickSilent": "a minute's tick falls into an outage",
-    "MonitorSilent": "passes fail while database or venue is gone",
     "IngestSilent": "a minute's reading falls into the database's outage",
     "TickFails": "a minute's tick falls into an outage",
     "IngestPostsFails": "a minute's reading falls into the database's outage",
@@ -68,6 +70,7 @@ def chaos(stack: Deployed) -> None:
         lose_database(stack)
         lose_venue(stack)
         poison(stack)
+        lose_tick(stack)
         time.sleep(_ALARMS_AFTER_S)
     with stack.report.step("the alarms of the deployed stack, judged by their own rules") as facts:
         found = judge(stack, watch.points, since)
@@ -93,8 +96,8 @@ def lose_database(stack: Deployed) -> None:
     with short_visibility(stack), stack.report.step(f"the database is killed for {OUTAGE_S:.0f} s") as facts:
         doorbells = _doorbells(stack)
         stack.rig.kill_database()
-        stack.market.post("ben_beta", "LONG AVAX 30, SL 29.4, TP 33.")
-        stack.market.mark("ETH", _THROUGH_THE_STOP)
+        stack.market.post(texts.LONG_AVAX)
+        stack.market.mark("ETH", _THROUGH_THE_STOP["ETH"])
         for queue, row in doorbells.items():
             _send(stack, queue, {"id": row, "ring": 0, "trace_id": "0" * 32})
         time.sleep(OUTAGE_S)
@@ -121,7 +124,7 @@ def lose_venue(stack: Deployed) -> None:
     """Stop the venue for a minute where it stands, with positions open and a post coming in."""
     with stack.report.step(f"the venue is silent for {OUTAGE_S:.0f} s") as facts:
         stack.rig.stop_venue()
-        stack.market.post("anna_alpha", "LONG LINK 15, SL 14.7, TP 16.5.")
+        stack.market.post(texts.LONG_LINK)
         time.sleep(OUTAGE_S)
         stack.rig.go_on_venue()
         back = time.monotonic()
@@ -139,7 +142,7 @@ def poison(stack: Deployed) -> None:
         for queue in QUEUES:
             _send(stack, queue, _POISON)
         _send(stack, TICKS, _POISON)
-        stack.market.post("anna_alpha", "closing my SOL short")
+        stack.market.post(texts.CLOSE_SOL)
         trading.wait_closed(stack, "SOL")
         wait_for("the poison of each queue in its dead-letter queue", lambda: _all_dead(stack), 120.0)
         facts["dead_letters"] = {queue: _depth(stack, dead) for queue, dead in QUEUES.items()}
@@ -150,6 +153,34 @@ def poison(stack: Deployed) -> None:
             facts["set_aside"] = store.quarantined(tx)
         expect(not any(facts["set_aside"].values()), f"rows were set aside: {facts['set_aside']}")
     _settle(stack, "the audit after the poison")
+
+
+def lose_tick(stack: Deployed) -> None:
+    """Switch the minute's schedule off, so that nothing is watched, while a market falls through a stop at the venue."""
+    before = _fills(stack)
+    with stack.report.step(f"the minute's tick is switched off for {_SILENCE_S:.0f} s") as facts:
+        _switch_tick(stack, "DISABLED")
+        try:
+            stack.market.mark("AVAX", _THROUGH_THE_STOP["AVAX"])
+            time.sleep(_SILENCE_S)
+        finally:
+            _switch_tick(stack, "ENABLED")
+        closed = trading.wait_closed(stack, "AVAX", _SETTLED_WITHIN_S)
+        facts["AVAX_closed_by"] = closed["exit_reason"]
+        expect(closed["exit_reason"] == "STOP_LOSS", f"AVAX was closed by {closed['exit_reason']}")
+        facts["fills_since"] = _fills(stack) - before
+        expect(facts["fills_since"] == 1, f"{facts['fills_since']} fills where one stop makes one")
+    _settle(stack, "the audit after the silence")
+
+
+def _switch_tick(stack: Deployed, state: str) -> None:
+    scheduler = stack.rig.client("scheduler")
+    name = f"{STACK}-tick"
+    found = scheduler.get_schedule(Name=name)
+    kept = {field: found[field] for field in ("ScheduleExpression", "FlexibleTimeWindow", "Target")}
+    scheduler.update_schedule(Name=name, State=state, **kept)
+    found = scheduler.get_schedule(Name=name)
+    expect(found["State"] == state, f"the schedule {name} is {found['State']} and should be {state}")
 
 
 def redrive(stack: Deployed, dead: str, within_s: float = 90.0) -> int:

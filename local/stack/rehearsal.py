@@ -12,10 +12,10 @@ from typing import Any
 
 from local.processes import free_port
 from local.servers import ROOT
-from local.stack import source, store, trading
+from local.stack import source, store, texts, trading
 from local.stack.deployed import Deployed, audit_facts
 from local.stack.report import expect, wait_for
-from local.stack.sam import Ran
+from local.stack.sam import STACK, Ran
 
 EVENTS = ROOT / "tests" / "events"
 FOR_CLOUDFORMATION = (
@@ -28,6 +28,7 @@ ANSWERS = {
     "ingest_posts.schedule.json": '"requests": 1',
     "migrate.invoke.json": '{"applied": []}',
     "signers.invoke.json": "apply a desk that has this account first",
+    "signers.kms.json": "apply a desk that has this account first",
     "tick.schedule.json": '"ticks":',
 }
 _TAKE_PROFIT = Decimal(61_900)  # beyond the first step of a long position from 60,000, short of the second
@@ -77,7 +78,7 @@ def trade(stack: Deployed) -> None:
     with stack.report.step("a desk at work") as facts:
         facts |= trading.open_desk(stack)
     with stack.report.step("from a post to a protected position") as facts:
-        position = trading.enter(stack, "anna_alpha", "LONG BTC 60k, SL 58.9k, 3x.", "BTC")
+        position = trading.enter(stack, texts.LONG_BTC)
         facts |= trading.tell_chain(stack, position)
     with stack.report.step("GET /ready") as facts:
         facts["status"], answer = stack.get("/ready")
@@ -92,7 +93,7 @@ def update(stack: Deployed) -> None:
     built = _build(stack, "n1", tree)
     before = _build_of(stack)
     with stack.report.step("update to the next build with a position open") as facts:
-        stack.market.post("ben_beta", "LONG ETH 3000, SL 2940, TP 3300.")
+        stack.market.post(texts.LONG_ETH)
         with ThreadPoolExecutor(1) as pool:
             deploying = pool.submit(stack.sam.deploy, built, stack.parameters())
             stack.market.mark("BTC", _TAKE_PROFIT)
@@ -117,7 +118,7 @@ def roll_back(stack: Deployed) -> None:
     built = _build(stack, "n2", tree)
     before = _build_of(stack)
     with stack.report.step("a failing migration, and its rollback") as facts:
-        stack.market.post("anna_alpha", "SHORT SOL 150, SL 153, TP 135.")
+        stack.market.post(texts.SHORT_SOL)
         ran = stack.sam.deploy(built, stack.parameters())
         facts["seconds_of_deploy"] = round(ran.seconds, 1)
         expect(ran.code != 0, "a build with a failing migration was deployed")
@@ -160,14 +161,23 @@ def use_tools(stack: Deployed) -> None:
 
 
 def delete(stack: Deployed) -> None:
-    """Close what is open, delete the stack, and look at what is kept."""
+    """Delete the stack, and look at what is gone and what is kept."""
     stack.keep_logs()
     with stack.report.step("sam delete") as facts:
-        key = stack.physical_id("SigningKey")
+        key, database = stack.physical_id("SigningKey"), stack.secrets["database"]
         ran = stack.sam.delete()
         expect(ran.code == 0, ran.end)
         facts["key_state"] = stack.rig.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"]
         expect(facts["key_state"] == "Enabled", f"the signing key is {facts['key_state']}")
+        stack.rig.client("secretsmanager").get_secret_value(SecretId=database)
+        facts["left"] = stack.rig.leftovers(STACK)
+        expect(not any(facts["left"].values()), f"these are still there: {facts['left']}")
+    with stack.report.step("the book is kept, and says that nothing is held") as facts:
+        facts["schema"] = _schema(stack)
+        with stack.reading() as tx:
+            facts["fills"] = store.live_fills(tx)
+            expect(store.open_positions(tx) == 0, "positions are open in the book")
+        expect(facts["fills"] > 0, "the fills are gone")
 
 
 # ─── what several phases do ───────────────────────────────────────────────────────────────────────────────────

@@ -21,6 +21,15 @@ from local.servers import serve
 from outcry.runtime.database import Address, Database
 
 DATABASE = "outcry"
+ROLE, ORDERS_ROLE = (
+    "desk",
+    "desk_orders",
+)  # as docs/deploy.md makes them: no superusers, and orders have a limit of their own
+_ROLES = f"""
+create role {ROLE} login connection limit 60;
+create role {ORDERS_ROLE} login in role {ROLE} connection limit 28;
+alter database {DATABASE} owner to {ROLE};
+"""
 
 
 @dataclass(slots=True)
@@ -51,6 +60,19 @@ class Rig:
             aws_secret_access_key="local",  # noqa: S106 - nobody looks at it
         )
 
+    def leftovers(self, stack: str) -> dict[str, list[str]]:
+        """What of a stack works or costs on, by kind: it should be nothing once the stack is deleted."""
+        functions = self.client("lambda").get_paginator("list_functions").paginate()
+        schedules = self.client("scheduler").list_schedules()["Schedules"]
+        queues = self.client("sqs").list_queues(QueueNamePrefix=f"{stack}-").get("QueueUrls", [])
+        mappings = self.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+        return {
+            "functions": [each["FunctionName"] for page in functions for each in page["Functions"]],
+            "schedules": [each["Name"] for each in schedules],
+            "queues": [url.rsplit("/", 1)[-1] for url in queues],
+            "triggers": [each["UUID"] for each in mappings],
+        }
+
     @contextlib.contextmanager
     def database(self) -> Iterator[Database]:
         """A connection of the harness to what the functions work on, for as long as the block runs."""
@@ -69,6 +91,8 @@ class Rig:
         self._postgres = self._server.enter_context(running_postgres(self._data, tcp_port=self.database_port))
         if is_new:
             self._postgres.create_database(DATABASE)
+            with self.database() as database, database.transaction() as tx:
+                tx.script(_ROLES)
 
     def kill_database(self) -> None:
         """End Postgres as a power cut would: nothing is closed, nothing is written that was not."""

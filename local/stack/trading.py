@@ -15,6 +15,9 @@ from local.stack import store
 from local.stack.chain import lines_of, seconds_to_protection
 from local.stack.deployed import Deployed
 from local.stack.report import StackFailure, expect, wait_for
+from local.stack.texts import Said
+from outcry.agents.desk import parse_desk
+from outcry.agents.model import Desk
 from outcry.runtime.clock import SystemClock, to_milliseconds
 from outcry.runtime.database import Row
 
@@ -38,27 +41,39 @@ def open_desk(stack: Deployed) -> Mapping[str, Any]:
     for market, mark in MARKS.items():
         stack.market.mark(market, mark)
     stack.outcry("desk", "apply", str(DESK_FILE))
+    account = next(each for each in _desk().accounts if each.account_id == LIVE)
+    ask_venue(stack.rig.venue_url, "fund", {"user": account.address, "usdc": FUNDS_USD})
+    facts = let_sign(stack, slot=1, custody="envelope")
+    stack.outcry("resume", "desk", "--reason", "the rehearsal begins")
+    return facts
+
+
+def let_sign(stack: Deployed, *, slot: int, custody: str) -> Mapping[str, Any]:
+    """Make a signer for the live account, approve it at the venue as the account's owner would, and activate it."""
     created = stack.outcry(
-        *("signer", "create", LIVE, "--function", stack.physical_id("SignersFunction")),
+        *("signer", "create", LIVE, "--slot", str(slot), "--custody", custody),
+        *("--function", stack.physical_id("SignersFunction")),
     )
     until = SystemClock().now() + SIGNER_LASTS
-    ask_venue(stack.rig.venue_url, "fund", {"user": created["owner"], "usdc": FUNDS_USD})
     approval = {
         "master": created["owner"],
         "agent": created["address"],
-        "name": "outcry-1",
+        "name": f"outcry-{slot}",
         "valid_until_ms": to_milliseconds(until),
     }
     ask_venue(stack.rig.venue_url, "approve_agent", approval)
     stack.outcry("signer", "activate", created["signer_id"], "--valid-until", f"{until:%Y-%m-%d}")
-    stack.outcry("resume", "desk", "--reason", "the rehearsal begins")
-    return {"signer": created["signer_id"], "address": created["address"]}
+    return {"signer": created["signer_id"], "custody": custody, "address": created["address"]}
 
 
-def enter(stack: Deployed, author: str, text: str, market: str) -> Row:
-    """Publish a post and wait until the live account holds a protected position in the market."""
-    stack.market.post(author, text)
-    return wait_protected(stack, market)
+def _desk() -> Desk:
+    return parse_desk(DESK_FILE.read_text(encoding="utf-8"), DESK_FILE.name)
+
+
+def enter(stack: Deployed, said: Said) -> Row:
+    """Publish a post and wait until the live account holds a protected position in its market."""
+    stack.market.post(said)
+    return wait_protected(stack, said.token)
 
 
 def wait_protected(stack: Deployed, market: str, timeout_s: float = _HEARD_WITHIN_S) -> Row:
