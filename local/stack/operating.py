@@ -4,13 +4,15 @@ Promises: every command runs as its own process against the stack by its name, a
 answers and by what Postgres and the venue show afterwards.
 """
 
-from local.stack import store
+from local.stack import store, texts
 from local.stack.deployed import Deployed, audit_facts
 from local.stack.report import expect, wait_for
 from local.stack.trading import LIVE, let_sign
+from outcry.runtime.database import Row
 
 CANARY_MARKET = "OP"  # nobody else trades it in a rehearsal
 _FLAT_WITHIN_S = 240.0
+_HEARD_WITHIN_S = 150.0
 
 
 def operate(stack: Deployed) -> None:
@@ -22,11 +24,19 @@ def operate(stack: Deployed) -> None:
         facts["counts"] = told["counts"]
         bad = [each for each in told["findings"] if each["verdict"] == "bad"]
         expect(not bad, f"the doctor found: {bad}")
-    with stack.report.step(f"outcry canary in {CANARY_MARKET}") as facts:
+    with stack.report.step(f"outcry pause, and a canary in {CANARY_MARKET} all the same") as facts:
+        stack.outcry("pause", "desk", "--reason", "the rehearsal pauses")
+        stack.market.post(texts.LONG_ARB)
         told = stack.outcry("canary", "--network", "local", "--account", LIVE, "--market", CANARY_MARKET)
         facts["steps"] = {step["name"]: step["passed"] for step in told["steps"]}
-        facts["passed"] = told["passed"]
         expect(told["passed"], f"the canary did not pass: {told}")
+    with stack.report.step(
+        "an author's entry is refused while paused, and entries go on after outcry resume"
+    ) as facts:
+        order = wait_for("the entry in ARB to be decided", lambda: _decided(stack, "ARB"), _HEARD_WITHIN_S)
+        facts["ARB"] = f"{order['status']} {order['reason']}"
+        expect(facts["ARB"] == "SKIPPED PAUSED", f"the entry in ARB is {facts['ARB']}")
+        stack.outcry("resume", "desk", "--reason", "the rehearsal goes on")
     with stack.report.step("outcry desk export, and applying what it wrote") as facts:
         file = stack.folder / "exported.yaml"
         stack.outcry("desk", "export", str(file))
@@ -44,6 +54,12 @@ def flatten(stack: Deployed) -> None:
         expect(facts["held"] == 0, f"positions are held after a flatten: {told['positions']}")
     with stack.report.step("the audit at the end") as facts:
         facts |= audit_facts(stack.audit())
+
+
+def _decided(stack: Deployed, market: str) -> Row | None:
+    with stack.reading() as tx:
+        order = store.newest_entry(tx, market=market)
+    return order if order is not None and order["finished_at"] is not None else None
 
 
 def _is_flat(stack: Deployed) -> bool:

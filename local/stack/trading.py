@@ -31,6 +31,7 @@ MARKS = {
     "SOL": Decimal(150),
     "AVAX": Decimal(30),
     "LINK": Decimal(15),
+    "ARB": Decimal(1),
 }
 _HEARD_WITHIN_S = 150.0  # two runs of the minute's schedule, and the cold starts on a busy machine
 _CLOSED_WITHIN_S = 150.0
