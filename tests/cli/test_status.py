@@ -59,6 +59,25 @@ def test_a_stage_that_never_ran_or_fell_silent_is_late(workshop: Workshop, outcr
     assert "never" in text
 
 
+def test_the_monitor_is_late_where_one_account_is_not_watched(workshop: Workshop, outcry: Outcry) -> None:
+    workshop.watch()
+    for stage in ("tick", "ingest_posts"):
+        beat(workshop, stage)
+    well = outcry("status").out
+    change(
+        workshop,
+        "update snapshots set watched_at = :at where account_id = 'paper-1'",
+        at=workshop.clock.now() - timedelta(seconds=61),
+    )
+
+    beats = {each["stage"]: each for each in outcry("status", "--json").json["heartbeats"]}
+    text = outcry("status").out
+
+    assert "LATE" not in well
+    assert (beats["monitor_hyperliquid"]["age_s"], beats["monitor_hyperliquid"]["is_late"]) == (61, True)
+    assert "LATE: monitor_hyperliquid does not run when it should" in text
+
+
 def test_controls_and_locks_that_stand_come_first(workshop: Workshop, outcry: Outcry) -> None:
     now = workshop.clock.now()
     with workshop.database.transaction() as tx:

@@ -12,7 +12,7 @@ import typer
 from outcry.cli import render, store
 from outcry.cli.edge import AsJson, network, reading
 from outcry.controls import gate
-from outcry.monitoring.silence import LATE_AFTER
+from outcry.monitoring.silence import LATE_AFTER, all_watched_at, last_runs
 from outcry.orders.ports import LIVE_NETWORKS
 from outcry.runtime.database import Row, Transaction
 from outcry.runtime.version import build_id
@@ -59,7 +59,7 @@ def _read(tx: Transaction, now: datetime) -> dict[str, Any]:
             "total": notices[0]["total"] if notices else 0,
             "first": [{name: value for name, value in row.items() if name != "total"} for row in notices],
         },
-        "heartbeats": _heartbeats(store.heartbeats(tx), now),
+        "heartbeats": _heartbeats(store.heartbeats(tx), all_watched_at(tx), now),
         "stages": store.stages(tx, now=now),
     }
 
@@ -71,9 +71,9 @@ def _canaries_missing(tx: Transaction) -> list[dict[str, Any]]:
     return [{"account_id": row["account_id"], "network": row["network"], "build": runs} for row in rows]
 
 
-def _heartbeats(rows: list[Row], now: datetime) -> list[dict[str, Any]]:
-    """Every stage that ever ran or must run by itself, with its silence in seconds."""
-    beats = {row["stage"]: row["beat_at"] for row in rows}
+def _heartbeats(rows: list[Row], watched_at: datetime | None, now: datetime) -> list[dict[str, Any]]:
+    """Every stage that ever ran or must run by itself, with its silence in seconds; of the monitor, for every account."""
+    beats = last_runs({row["stage"]: row["beat_at"] for row in rows}, watched_at)
     return [
         {
             "stage": stage,

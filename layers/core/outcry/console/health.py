@@ -9,13 +9,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from outcry.console import store
-from outcry.monitoring.silence import LATE_AFTER
+from outcry.monitoring.silence import LATE_AFTER, MONITOR, all_watched_at, last_runs
 from outcry.runtime.clock import Clock
 from outcry.runtime.database import Database
 from outcry.runtime.errors import ConfigurationError, InfrastructureError, SchemaMismatch
 from outcry.runtime.observability import logger
-
-MONITOR = "monitor_hyperliquid"  # runs only while there are accounts to watch
 
 NOT_CONFIGURED = "the configuration is incomplete or wrong"
 NO_DATABASE = "the database cannot be reached"
@@ -29,13 +27,14 @@ def missing_for_work(open_database: Callable[[], Database], clock: Callable[[], 
         with open_database().transaction() as tx:
             beats = store.last_beats(tx)
             is_set_aside = store.is_anything_set_aside(tx)
-            watched = {MONITOR} if store.watches_accounts(tx) else set()
+            watched_at = all_watched_at(tx)
         now = clock().now()
     except (ConfigurationError, InfrastructureError) as error:
         logger.exception("Readiness could not be read")
         return [_reason(error)]
+    due = ("tick",) if watched_at is None else ("tick", MONITOR)  # with nothing to watch no monitor runs
     return [
-        *silences(beats, {name: LATE_AFTER[name] for name in {"tick", *watched}}, now),
+        *silences(last_runs(beats, watched_at), {name: LATE_AFTER[name] for name in due}, now),
         *([SET_ASIDE] if is_set_aside else []),
     ]
 

@@ -22,9 +22,3 @@ def is_anything_set_aside(tx: Transaction) -> bool:
         """
     )
     return bool(row and row["found"])
-
-
-def watches_accounts(tx: Transaction) -> bool:
-    """Whether there is an account that a monitor has to look at."""
-    row = tx.one("select exists (select 1 from accounts where venue in ('hyperliquid', 'paper')) as found")
-    return bool(row and row["found"])

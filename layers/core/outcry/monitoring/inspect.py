@@ -57,6 +57,11 @@ class Seen:
     is_unread: bool = False
     earlier: tuple[datetime, dict[str, Decimal]] | None = None
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether everything that this pass asked about the account was answered and compared with the book."""
+        return self.is_compared and not self.is_unread
+
 
 class Inspector:
     """Brings the book of accounts in step with their venues."""
@@ -154,7 +159,12 @@ class Inspector:
                 positions_store.reopen(tx, position.position_id, now=now)
         for one, finding in foreign:
             self._note_foreign(tx, one, finding, one.earlier, now)
-        store.write_snapshots(tx, {one.account.account_id: one.snapshot for one in seen})
+        store.write_snapshots(
+            tx,
+            {one.account.account_id: one.snapshot for one in seen},
+            watched={one.account.account_id for one in seen if one.is_watched},
+            now=now,
+        )
         self._note_waiting(tx, names, now)
 
     def _note_waiting(self, tx: Transaction, names: Sequence[str], now: datetime) -> None:
@@ -229,6 +239,7 @@ class Inspector:
         try:
             open_orders = one.venue.open_orders(one.account.address)
         except (VenueUnreachable, BugError) as error:
+            one.is_unread = True
             self.page_unreadable(one.account, error)
             logger.warning(
                 "Open orders could not be read in this pass", extra={"account_id": one.account.account_id}

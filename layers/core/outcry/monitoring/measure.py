@@ -8,7 +8,8 @@ warm; a new process begins with the last minute.
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from outcry.monitoring import measure_store, sweep_store
+from outcry.monitoring import measure_store
+from outcry.monitoring.silence import all_watched_at
 from outcry.orders.model import STOP_LEG
 from outcry.runtime import metrics
 from outcry.runtime.clock import Clock
@@ -75,10 +76,8 @@ def _measure_machine(tx: Transaction, now: datetime) -> None:
     for row in measure_store.waiting(tx, now=now):
         metrics.WAITING_AGE_S.record(row["age_s"], Work(row["work"]))
     ages = measure_store.heartbeats(tx, now=now)
-    if not sweep_store.accounts_to_watch(tx):
-        ages[Stage.MONITOR_HYPERLIQUID.value] = (
-            0  # there is nothing to watch, so nothing is rung and nothing is late
-        )
+    watched_at = all_watched_at(tx) or now  # with nothing to watch nothing is rung, and nothing is late
+    ages[Stage.MONITOR_HYPERLIQUID.value] = max(0.0, (now - watched_at).total_seconds())
     for stage in Stage:
         if stage.value in ages:
             metrics.HEARTBEAT_AGE_S.record(ages[stage.value], stage)

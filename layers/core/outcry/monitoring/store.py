@@ -1,7 +1,7 @@
 """SQL of the monitor: marks and markets as last read, what is in flight, what the venue last showed. Private to this room."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -217,8 +217,13 @@ def last_snapshots(
     }
 
 
-def write_snapshots(tx: Transaction, snapshots: Mapping[str, AccountSnapshot]) -> None:
-    """Keep what each account is worth and holds, in one statement; older news than what is known is dropped."""
+def write_snapshots(
+    tx: Transaction, snapshots: Mapping[str, AccountSnapshot], *, watched: Collection[str], now: datetime
+) -> None:
+    """Keep what each account is worth and holds, and that those in `watched` were watched, in one statement.
+
+    Older news than what is known is dropped, and shows of no account that it was watched.
+    """
     rows = [
         {
             "account_id": account_id,
@@ -226,6 +231,7 @@ def write_snapshots(tx: Transaction, snapshots: Mapping[str, AccountSnapshot]) -
             "free_usd": str(snapshot.free_usd),
             "taken_at": snapshot.taken_at.isoformat(),
             "sizes": {market: str(holding.size) for market, holding in snapshot.holdings.items()},
+            "watched_at": now.isoformat() if account_id in watched else None,
         }
         for account_id, snapshot in snapshots.items()
     ]
@@ -233,13 +239,15 @@ def write_snapshots(tx: Transaction, snapshots: Mapping[str, AccountSnapshot]) -
         return
     tx.execute(
         """
-        insert into snapshots (account_id, equity_usd, free_usd, taken_at, sizes)
-        select account_id, equity_usd, free_usd, taken_at, sizes
+        insert into snapshots (account_id, equity_usd, free_usd, taken_at, sizes, watched_at)
+        select account_id, equity_usd, free_usd, taken_at, sizes, watched_at
           from jsonb_to_recordset(cast(:rows as jsonb))
-               as r (account_id text, equity_usd numeric, free_usd numeric, taken_at timestamptz, sizes jsonb)
+               as r (account_id text, equity_usd numeric, free_usd numeric, taken_at timestamptz, sizes jsonb,
+                     watched_at timestamptz)
         on conflict (account_id) do update set equity_usd = excluded.equity_usd, free_usd = excluded.free_usd,
-               taken_at = excluded.taken_at, sizes = excluded.sizes
-         where snapshots.taken_at < excluded.taken_at
+               taken_at = excluded.taken_at, sizes = excluded.sizes,
+               watched_at = greatest(snapshots.watched_at, excluded.watched_at)
+         where snapshots.taken_at <= excluded.taken_at
         """,
         rows=json.dumps(rows),
     )

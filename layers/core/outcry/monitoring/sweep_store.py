@@ -1,19 +1,34 @@
-"""SQL of the sweep: which accounts are watched, and which trace a row belongs to. Private to this room."""
+"""SQL of the sweep: which accounts are watched and since when, and which trace a row belongs to. Private to this room."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from outcry.runtime.database import Transaction
 from outcry.runtime.leases import Claimable
 
+_TO_WATCH = "venue in ('hyperliquid', 'paper')"  # what trades on Hyperliquid's marks
+
 
 def accounts_to_watch(tx: Transaction) -> list[str]:
     """Every account that trades on Hyperliquid's marks: live ones and paper ones."""
-    rows = tx.all(
-        "select account_id from accounts where venue in ('hyperliquid', 'paper') order by account_id"
-    )
+    rows = tx.all(f"select account_id from accounts where {_TO_WATCH} order by account_id")
     return [row["account_id"] for row in rows]
+
+
+def all_watched_at(tx: Transaction, *, first_within: timedelta) -> datetime | None:
+    """When the account was watched that was not watched for the longest time; None where there is none to watch.
+
+    One that was never watched counts from when its first pass was due, `first_within` after it was added.
+    """
+    row = tx.one(
+        f"""
+        select min(coalesce(s.watched_at, a.created_at + make_interval(secs => :first_within_s))) as at
+          from accounts a left join snapshots s using (account_id) where {_TO_WATCH}
+        """,
+        first_within_s=first_within.total_seconds(),
+    )
+    return row["at"] if row else None
 
 
 def traces(tx: Transaction, what: Claimable, keys: Sequence[Any]) -> dict[str, str]:

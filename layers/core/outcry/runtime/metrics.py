@@ -193,7 +193,10 @@ WAITING_AGE_S = _gauge(
     "WaitingAge", MetricUnit.Seconds, "Age of the oldest row that waits for this work; 0 for none.", work=Work
 )
 HEARTBEAT_AGE_S = _gauge(
-    "HeartbeatAge", MetricUnit.Seconds, "Since the stage last ran to its end.", stage=Stage
+    "HeartbeatAge",
+    MetricUnit.Seconds,
+    "Since the stage last ran to its end; of the monitor, for every account.",
+    stage=Stage,
 )
 MESSAGES_FAILED = _counter("MessagesFailed", "Doorbells whose work raised; each comes again.")
 CLAIMS_LAPSED = _counter(

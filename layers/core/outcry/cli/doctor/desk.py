@@ -14,7 +14,7 @@ from outcry.cli.store import accounts_without_canary, read_only
 from outcry.controls import gate
 from outcry.controls.restored import require_network
 from outcry.custody import keyring
-from outcry.monitoring.silence import LATE_AFTER
+from outcry.monitoring.silence import LATE_AFTER, all_watched_at, last_runs
 from outcry.orders.ports import LIVE_NETWORKS
 from outcry.runtime.database import Row, Transaction
 from outcry.runtime.errors import ConfigurationError
@@ -122,7 +122,9 @@ def _facts(tx: Transaction) -> Facts:
         for account in accounts
         for each in keyring.signers_of(tx, account.account_id)
     ]
-    beats = {row["stage"]: (row["beat_at"], row["detail"]) for row in store.beats(tx)}
+    rows = store.beats(tx)
+    ran = last_runs({row["stage"]: row["beat_at"] for row in rows}, all_watched_at(tx))
+    beats = {row["stage"]: (ran[row["stage"]], row["detail"]) for row in rows}
     runs = beats["tick"][1].get("build") if "tick" in beats else None
     missing = accounts_without_canary(tx, networks=sorted(LIVE_NETWORKS), build=runs or build_id())
     return Facts(
