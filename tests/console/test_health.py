@@ -70,18 +70,29 @@ def test_without_an_account_no_monitor_has_to_run(database: Database, clock: Fix
     assert missing(database, clock) == []
 
 
-@pytest.mark.parametrize("stage", ["posts", "calls", "orders", "notices", "fills"])
+@pytest.mark.parametrize("stage", ["posts", "calls", "orders", "notices"])
 def test_a_row_that_was_set_aside_makes_the_desk_not_ready(
     database: Database, clock: FixedClock, stage: str
 ) -> None:
     beat(database, "tick", clock.now())
-    column = "quarantine" if stage == "fills" else "quarantined_at"
     with database.transaction() as tx:
         tx.script(
-            f"drop table {stage} cascade; create table {stage} ({column} text); insert into {stage} values ('x')"
+            f"drop table {stage} cascade; create table {stage} (quarantined_at text); insert into {stage} values ('x')"
         )
 
     assert missing(database, clock) == [SET_ASIDE]
+
+
+def test_a_fill_of_the_owners_own_does_not_make_the_desk_not_ready_for_good(
+    database: Database, clock: FixedClock
+) -> None:
+    beat(database, "tick", clock.now())
+    with database.transaction() as tx:
+        tx.script(
+            "drop table fills cascade; create table fills (quarantine text); insert into fills values ('not ours')"
+        )
+
+    assert missing(database, clock) == []
 
 
 @pytest.mark.parametrize(
