@@ -7,7 +7,9 @@ same input gives the same bytes; byte code is compiled once, here, because a fun
 anew at every cold start. Packages that were installed before are taken from .aws-sam/layers and not installed again: only a whole
 result is ever kept there, and nothing can write to it. Never puts a private key into a layer.
 
-Imports only the standard library: it runs in the environment that has pip and nothing else.
+Our package is told what it was built with (`outcry/runtime/version.py`), so that the functions' build is named by more than it.
+
+Imports only the standard library, and that one file of ours: it runs in the environment that has pip and nothing else.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import compileall
 import hashlib
 import os
 import py_compile
+import runpy
 import shutil
 import subprocess
 import sys
@@ -141,6 +144,12 @@ def add_own_code(source: Path, into: Path) -> None:
     _compile(into, Path("/opt/python") / source.name)
 
 
+def say_what_it_was_built_with(package: Path, root: Path = ROOT) -> None:
+    """Give our package the digest of the functions and of all layers' locks, which are not in it."""
+    version = runpy.run_path(str(root / "layers" / "core" / "outcry" / "runtime" / "version.py"))
+    (package / version["BUILT_WITH"]).write_text(f"{version['surroundings'](root)}\n")
+
+
 def add_certificates(source: Path, into: Path) -> list[str]:
     """The certificates that a person put there, for OUTCRY_DATABASE_CA_FILE=/opt/certificates/<name>."""
     found = sorted(source.glob("*.pem"))
@@ -166,6 +175,7 @@ def main(arguments: list[str]) -> int:
     shutil.copytree(made, given.into / "python", copy_function=_link, dirs_exist_ok=True)
     if (source / "outcry").is_dir():
         add_own_code(source / "outcry", given.into / "python" / "outcry")
+        say_what_it_was_built_with(given.into / "python" / "outcry")
     for name in add_certificates(source / "certificates", given.into / "certificates"):
         print(f"certificate: {name}")
     print(f"layer for {given.architecture}: {time.monotonic() - started:.1f} s")
