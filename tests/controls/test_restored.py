@@ -33,6 +33,19 @@ def forbidden(tx: Transaction, clock: FixedClock) -> Standing | None:
     )
 
 
+def forbidden_to_a_canary(tx: Transaction, clock: FixedClock) -> Standing | None:
+    return standing_entry(
+        tx,
+        account_id="main",
+        deployment_id="outcry-canary-main",
+        agent_id="outcry-canary",
+        author_id=None,
+        market="BTC",
+        now=clock.now(),
+        despite_pause=True,
+    )
+
+
 def topics(tx: Transaction) -> list[tuple[str, str]]:
     rows = tx.all("select level, subject from notices order by notice_id")
     return [(row["level"], row["subject"]) for row in rows]
@@ -125,6 +138,39 @@ def test_resuming_a_part_of_a_restored_desk_leaves_the_desk_paused(copy: Databas
         assert [control.reason for control in standing_controls(tx)] == [restored.REASON]
 
 
+@pytest.mark.parametrize("was_paused", [False, True])
+def test_a_canary_waits_for_a_person_too_before_and_after_a_restored_database_was_noticed(
+    copy: Database, clock: FixedClock, was_paused: bool
+) -> None:
+    with copy.transaction() as tx:
+        if was_paused:
+            operate.pause(tx, "desk", "holiday", "ann", clock.now())
+
+        unnoticed = forbidden_to_a_canary(tx, clock)
+        restored.recognise(tx, address=None, now=clock.now())
+        noticed = forbidden_to_a_canary(tx, clock)
+        operate.resume(tx, "desk", "ann", clock.now())
+
+        assert unnoticed is not None
+        assert noticed is not None
+        assert "nobody has looked at it yet" in noticed.detail
+        assert forbidden_to_a_canary(tx, clock) is None
+
+
+def test_only_who_resumes_the_whole_desk_has_looked_at_a_restored_one(
+    copy: Database, clock: FixedClock
+) -> None:
+    with copy.transaction() as tx:
+        tx.execute(
+            "insert into agents (agent_id, name, strategy, created_at, updated_at) values ('alpha', 'A', '{}', :now, :now)",
+            now=clock.now(),
+        )
+        restored.recognise(tx, address=None, now=clock.now())
+        operate.resume(tx, "agent:alpha", "ann", clock.now())
+
+        assert forbidden_to_a_canary(tx, clock) is not None
+
+
 @pytest.mark.parametrize(
     ("address", "is_restored"), [("db2.example:5432/outcry", True), (HERE, False), (None, False)]
 )
@@ -153,7 +199,9 @@ def test_a_deploy_onto_a_restored_database_pauses_it(copy: Database, clock: Fixe
         assert not operate.ensure_started_paused(tx, clock.now(), address=HERE)
 
 
-def test_a_server_that_does_not_say_its_cluster_is_known_by_its_database(database: Database) -> None:
+def test_a_server_that_does_not_even_tell_the_owner_its_cluster_is_known_by_its_database(
+    database: Database,
+) -> None:
     def identity(tx: Transaction) -> Any:
         row = tx.one("select identity_of_this_database() as said")
         return row and row["said"]
@@ -161,13 +209,11 @@ def test_a_server_that_does_not_say_its_cluster_is_known_by_its_database(databas
     with database.transaction() as tx:
         open_handed = identity(tx)
         tx.script(
-            "create role plain; revoke execute on function pg_control_system(), pg_current_wal_lsn() from public"
+            "create role plain; revoke execute on function pg_control_system(), pg_current_wal_lsn() from public;"
+            "alter function identity_of_this_database() owner to plain"
         )
-    with database.transaction() as tx:
-        tx.script("set local role plain")
         tight_lipped = identity(tx)
-    with database.transaction() as tx:
-        tx.script("drop role plain")
+        tx.script("alter function identity_of_this_database() owner to current_user; drop role plain")
 
     assert "unknown" not in open_handed
     assert tight_lipped.startswith("cluster unknown timeline unknown database ")

@@ -363,8 +363,11 @@ def _address(*, anew: bool = False) -> Address:
 
 
 def _place() -> str | None:
-    """Where this function reaches the database; of a person's machine, which may use a tunnel, it says nothing."""
-    return place_of(_address()) if _is_function() else None
+    """Where this function reaches the database. Nothing is said of a person's machine, which may use a tunnel, nor by a function with
+    a secret of its own, which may name the same database by another name: those of the common secret look."""
+    if not _is_function() or settings_of(models.Settings).database_address_is_own:
+        return None
+    return place_of(_address())
 
 
 def _kms() -> "Kms":

@@ -25,7 +25,7 @@ def standing_entry(
 ) -> Standing | None:
     """What forbids this entry, or None. Ask in the transaction that approves it or commits it to be sent.
 
-    `despite_pause`: a pause does not forbid it, unless it is that of a restored database which nobody has looked at yet.
+    `despite_pause`: a pause does not forbid it, unless it is that of a restored database which no person has resumed yet.
     """
     scopes = entry_scopes(account_id, deployment_id, agent_id, author_id, market)
     controls, locks = store.entry_controls(tx, scopes, now=now)

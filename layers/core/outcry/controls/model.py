@@ -32,7 +32,7 @@ class ScopeKind(StrEnum):
 
 DESK = ScopeKind.DESK.value
 UNSEEN = (
-    0  # the id of a control that is no row: the pause of a restored database which nobody has noticed yet
+    0  # the id of a control that is no row: the pause of a restored database which nobody has looked at yet
 )
 
 

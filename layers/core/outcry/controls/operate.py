@@ -51,6 +51,8 @@ def resume(tx: Transaction, scope: str, by: str, now: datetime) -> tuple[Control
     _check(tx, scope, by)
     recognise(tx, address=None, now=now)
     store.hold_alone(tx)
+    if scope == DESK:
+        store.await_resume(tx, since=None)
     lifted = store.lift(tx, scope=scope, lifted_by=by, now=now)
     if lifted:
         modes = ", ".join(control.mode.value for control in lifted)

@@ -2,7 +2,8 @@
 
 Promises: a restored database takes no entry until a person has resumed: approvals compare the identity by themselves, in the
 statement that reads the controls, so that nothing can slip through before anybody was told; `recognise` then sets the pause,
-pages a person and notes the new identity, once. A database that was never noted is noted and nothing else.
+pages a person and notes the new identity, once. Until somebody resumes the desk it takes no entry, that of a canary neither,
+whatever pauses stood before. A database that was never noted is noted and nothing else.
 
 A database serves one network: `require_network` raises where it serves another, before anything is done with it.
 
@@ -56,6 +57,7 @@ def recognise(tx: Transaction, *, address: str | None, now: datetime) -> bool:
     store.note_identity(tx, address=address, now=now)
     if before is None or not is_another:
         return False
+    store.await_resume(tx, since=now)
     store.insert(tx, scope=DESK, mode=ControlMode.PAUSE, reason=REASON, set_by=_SET_BY_ITSELF, now=now)
     tell(
         tx,

@@ -18,6 +18,8 @@ _RESTORED = f"""
         select {UNSEEN} as control_id, 'desk' as scope, 'pause' as mode, :restored as reason, 'outcry' as who, noted_at as at
           from database_identity where identity <> identity_of_this_database()
 """
+# To an entry it also does once it was noticed, until a person has resumed.
+_NOT_LOOKED_AT = f"{_RESTORED} or awaits_resume_since is not null"
 RESTORED = "the database was restored, and nobody has looked at it yet"
 
 _NAMES = {
@@ -49,7 +51,7 @@ def entry_controls(
         f"""
         select control_id, scope, mode, reason, set_by as who, set_at as at from controls
          where lifted_at is null and scope = any(cast(:scopes as text[]))
-         union all {_RESTORED} union all
+         union all {_NOT_LOOKED_AT} union all
         select null, scope, null, reason, protection, locked_until from locks
          where lifted_at is null and locked_until > :now and scope = any(cast(:scopes as text[]))
         """,
@@ -179,6 +181,11 @@ def note_identity(tx: Transaction, *, address: str | None, now: datetime) -> Non
         address=address,
         now=now,
     )
+
+
+def await_resume(tx: Transaction, *, since: datetime | None) -> None:
+    """A restored database waits for a person since then; None: it waits no more."""
+    tx.execute("update database_identity set awaits_resume_since = cast(:since as timestamptz)", since=since)
 
 
 def note_network(tx: Transaction, network: str) -> None:

@@ -43,5 +43,10 @@ def address_of(common: Settings, secrets: SecretStore, *, anew: bool = False) ->
 
 
 def place_of(address: Address) -> str | None:
-    """Host, port and database, by which a restored one may be told; None for a socket, whose path says nothing."""
-    return None if address.host is None else f"{address.host}:{address.port}/{address.database}"
+    """Host, port and database, by which a restored one may be told; None for a socket, whose path says nothing.
+
+    DNS knows neither upper case nor the dot at a name's end, so neither makes another place of it.
+    """
+    if address.host is None:
+        return None
+    return f"{address.host.strip().rstrip('.').lower()}:{address.port}/{address.database}"

@@ -24,6 +24,7 @@ _FIXES = {
     "network": "set it to mainnet, testnet or local",
     "classifier": "set it to grammar or llm",
     "database_secret_arn": "name the secret that holds host, port, dbname, username and password",
+    "database_address_is_own": "set it to true where this function alone has a secret of its own, or remove it",
     "hyperliquid_url": "set it to the base URL of the Hyperliquid API of this network",
     "signing_key_arn": "name the KMS key that wraps the signers' keys",
     "x_secret_arn": "name the secret that holds the X API's bearer_token",
@@ -65,6 +66,7 @@ class Settings(BaseModel):
 
     network: Network
     database_secret_arn: Arn | None = None
+    database_address_is_own: bool = False  # it may write the address in another way than the common one
     database_url: str | None = None
     database_ca_file: str | None = None
     clock_file: str | None = None
