@@ -12,7 +12,7 @@ from outcry.agents import roster
 from outcry.cli.canary.report import Report, StepName
 from outcry.cli.canary.run import CanaryRun, Tools
 from outcry.runtime.version import build_id
-from tests.orders.workshop import LIVE, Workshop
+from tests.orders.workshop import LIVE, MASTER, Workshop
 
 KEY = "first"
 NOTHING = Decimal(0)
@@ -42,13 +42,17 @@ class Cloud:
             self.workshop.watch(after_s=0)
 
     def run(self, key: str = KEY, market: str = "BTC") -> Report:
+        return self.prepare(key, market).run()
+
+    def prepare(self, key: str = KEY, market: str = "BTC") -> CanaryRun:
+        """What one terminal does, before it does it."""
         shop = self.workshop
         with shop.database.transaction() as tx:
             account = roster.account(tx, LIVE)
         assert account is not None
         report = Report(key, LIVE, "local", market, build_id(), shop.clock.now())
         tools = Tools(shop.database, shop.clock, shop.venue, shop.bells, self.pause)
-        return CanaryRun(tools, account, shop.venue.markets()[market], report, by="ann").run()
+        return CanaryRun(tools, account, shop.venue.markets()[market], report, by="ann")
 
 
 @pytest.fixture
@@ -93,3 +97,9 @@ def meddle(monkeypatch: pytest.MonkeyPatch, step: StepName, *, first: Callable[[
         return str(work(run))
 
     monkeypatch.setattr(CanaryRun, f"_{step.value}", then_work)
+
+
+def buy_by_hand(cloud: Cloud) -> Callable[[], object]:
+    """Something that another hand trades on the canary's account and in its market."""
+    body = {"user": MASTER, "coin": "BTC", "is_buy": True, "sz": "0.01"}
+    return lambda: cloud.workshop.control("trade_by_hand", **body)

@@ -1,7 +1,6 @@
 """A canary that fails, is interrupted or is killed: it says why, does nothing twice, and never leaves anything open."""
 
 import json
-from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -14,8 +13,8 @@ from outcry.orders import canary as ledger
 from outcry.runtime.database import Transaction
 from outcry.runtime.errors import ConfigurationError
 from outcry.runtime.queues import Queue, Ring
-from tests.cli.canary_workshop import KEY, NOTHING, Cloud, cloud, kill, meddle, row, says, steps
-from tests.orders.workshop import LIVE, MASTER, Workshop
+from tests.cli.canary_workshop import KEY, NOTHING, Cloud, buy_by_hand, cloud, kill, meddle, row, says, steps
+from tests.orders.workshop import LIVE, Workshop
 
 __all__ = ["cloud"]
 
@@ -154,11 +153,6 @@ def test_a_stop_that_is_taken_by_the_market_fails_it_and_leaves_nothing(
 
     assert steps(report)[-1] == (step.value, False)
     assert (report.passed, report.held) == (False, NOTHING)
-
-
-def buy_by_hand(cloud: Cloud) -> Callable[[], object]:
-    body = {"user": MASTER, "coin": "BTC", "is_buy": True, "sz": "0.01"}
-    return lambda: cloud.workshop.control("trade_by_hand", **body)
 
 
 def test_what_somebody_else_holds_in_the_market_is_not_flat(

@@ -15,6 +15,7 @@ from outcry.monitoring.book import Book
 from outcry.monitoring.exits import Decision
 from outcry.notices.model import Level
 from outcry.notices.tell import tell
+from outcry.orders.canary import AGENT_ID as CANARY
 from outcry.orders.model import STOP_LEG
 from outcry.orders.plan import is_halted, plan_exit, plan_protection
 from outcry.orders.ports import Desk
@@ -99,16 +100,17 @@ class Actor:
         if fresh is None or fresh.status not in _OPEN:
             return None
         assert decision.exit is not None
-        if decision.exit not in PROTECTIVE and self._is_halted(tx, fresh):
+        owner = roster.deployment(tx, fresh.deployment_id) if fresh.deployment_id else None
+        agent_id = owner.agent.agent_id if owner else None
+        is_protective = (
+            decision.exit in PROTECTIVE or agent_id == CANARY
+        )  # nobody watches a canary that is left over
+        if not is_protective and is_halted(tx, fresh, agent_id):
             return None
         order_id = plan_exit(
             tx, fresh, decision.exit, now=now, trace_id=position.trace_id, detail=decision.detail
         )
         return Ring(str(order_id), position.trace_id)
-
-    def _is_halted(self, tx: Transaction, position: Position) -> bool:
-        owner = roster.deployment(tx, position.deployment_id) if position.deployment_id else None
-        return is_halted(tx, position, owner.agent.agent_id if owner else None)
 
     def _plan_ratchet(
         self,

@@ -222,12 +222,15 @@ def close(tx: Transaction, key: str, *, now: datetime) -> list[tuple[Queue, Ring
     return [(Queue.EXITS, Ring(str(order_id), position.trace_id))]
 
 
-def finish(tx: Transaction, key: str, *, passed: bool, report: dict[str, Any], now: datetime) -> None:
-    """Write the verdict down, once, and switch the canary's deployment off."""
-    row = canary_store.of_key(tx, key, lock=True)
+def finish(tx: Transaction, key: str, *, passed: bool, report: dict[str, Any], now: datetime) -> Row:
+    """Write the verdict down, once, and switch the canary's deployment off; returns the verdict that stands.
+
+    The deployment is locked before the canary, as by the approval of its entry: the other order would have each wait for the other.
+    """
+    row = canary_store.of_key(tx, key)
     assert row is not None, "whoever finishes it has begun it"
-    canary_store.finish(tx, row["canary_id"], passed=passed, report=report, now=now)
     roster.switch_off_own_deployment(tx, row["account_id"], agent_id=AGENT_ID, now=now)
+    return canary_store.finish(tx, row["canary_id"], passed=passed, report=report, now=now)
 
 
 @dataclass(frozen=True, slots=True)

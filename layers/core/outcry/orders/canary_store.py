@@ -86,8 +86,11 @@ def has_passed(tx: Transaction, account_id: str, build_id: str) -> bool:
     return bool(row and row["found"])
 
 
-def finish(tx: Transaction, canary_id: int, *, passed: bool, report: dict[str, Any], now: datetime) -> None:
-    """Finish it, once. One whose entry no function has approved cannot have passed."""
+def finish(tx: Transaction, canary_id: int, *, passed: bool, report: dict[str, Any], now: datetime) -> Row:
+    """Finish it, once, and return the verdict that stands, `passed` and `report`: this one, or that of whoever finished it before.
+
+    One whose entry no function has approved cannot have passed.
+    """
     tx.execute(
         """
         update canaries set finished_at = :now, passed = :passed and build_id is not null, report = cast(:report as jsonb)
@@ -98,6 +101,9 @@ def finish(tx: Transaction, canary_id: int, *, passed: bool, report: dict[str, A
         now=now,
         canary_id=canary_id,
     )
+    stands = tx.one("select passed, report from canaries where canary_id = :canary_id", canary_id=canary_id)
+    assert stands is not None, "a canary is never deleted"
+    return stands
 
 
 def requests(tx: Transaction, order_id: UUID) -> list[Row]:

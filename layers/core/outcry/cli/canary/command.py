@@ -5,8 +5,10 @@ looks: what is signed, the deployed functions sign. Exit code 0: it passed; 1: i
 """
 
 import os
+import re
 import time
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -23,13 +25,15 @@ from outcry.runtime.database import Row, UniqueViolation
 from outcry.runtime.errors import ConfigurationError
 from outcry.runtime.queues import Queue, SqsDoorbell
 from outcry.runtime.settings import PREFIX
-from outcry.runtime.version import build_id
+from outcry.runtime.version import build_id, is_known
 from outcry.venues.hyperliquid.client import MAINNET_URL, TESTNET_URL
 from outcry.venues.hyperliquid.venue import HyperliquidVenue
 from outcry.venues.port import Market, Venue
 
 _URLS = {"mainnet": MAINNET_URL, "testnet": TESTNET_URL}
 _RUNS_BY_ITSELF = "tick"
+_NOT_OURS = "The venue also shows {}, which is not the canary's: somebody else trades on this account, and Outcry leaves it alone."
+_KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # as the column wants it
 
 
 def register(app: typer.Typer) -> None:
@@ -52,6 +56,7 @@ def canary(
 ) -> None:
     """Open, protect, ratchet and close the smallest trade through the deployed functions."""
     with sentences():
+        _check_form(key)
         place = _account(on, account, yes)
         key, told = _key(account, key)
         if told is not None:
@@ -71,11 +76,20 @@ def canary(
             raise ConfigurationError(
                 "--key", key, "another canary of this account is under way: run again without --key"
             ) from None
-    _end(report.document(), passed=report.passed, as_json=as_json)
+    if run.stands is None:
+        _end(report.document(), passed=report.passed, as_json=as_json)
+    else:  # another terminal may have been quicker with the same key: there is one verdict, and both tell it
+        _end(run.stands["report"], passed=run.stands["passed"], as_json=as_json)
 
 
 def _account(on: str, account_id: str, yes: bool) -> Account:
     """The account, where it may be traded on here. Raises ConfigurationError."""
+    if not is_known():
+        raise ConfigurationError(
+            "build",
+            build_id(),
+            "this command line cannot know it: run that of the checkout that was deployed",
+        )
     if on != network():
         raise ConfigurationError("--network", on, f"this installation trades on {network()}")
     with wiring.database().transaction() as tx:
@@ -97,6 +111,14 @@ def _account(on: str, account_id: str, yes: bool) -> Account:
             "--yes", None, "confirm a trade with real money, of about 12 US dollars, with --yes"
         )
     return account
+
+
+def _check_form(key: str) -> None:
+    """Raise ConfigurationError where no canary can have this key."""
+    if key and not _KEY.fullmatch(key):
+        raise ConfigurationError(
+            "--key", key, "write 1 to 63 of a-z, 0-9, - and _, and begin with a letter or a digit"
+        )
 
 
 def _key(account_id: str, given: str) -> tuple[str, Row | None]:
@@ -160,18 +182,30 @@ def _words(document: dict[str, Any], passed: bool) -> tuple[str, str]:
         return f"The canary {document['key']} passed: {where}; {cost}.", (
             "Entries of this account are allowed with this build, once nothing stands against them: `outcry status`."
         )
-    held = document["held"]
-    if held is None:
-        left = "What the venue still shows could not be read: look at `outcry positions` and at the venue's page."
-    elif str(held).strip("0.") == "":
-        left = "The venue shows nothing of it."
-    else:
-        left = (
-            f"THE VENUE STILL SHOWS {held} {document['market']}. Its exit is planned and goes on; its stop rests; it closes by"
-            " itself 15 minutes after it was opened. Watch `outcry positions`."
-        )
+    left = _left(document["held"], document.get("ours"), document["market"])
     trouble = f" {document['trouble'][0].upper()}{document['trouble'][1:]}." if document["trouble"] else ""
     return f"The canary {document['key']} FAILED: {where}.{trouble}", left
+
+
+def _left(held: str | None, ours: str | None, market: str) -> str:
+    """What is left at the end: of the canary, and of whoever else trades on the account."""
+    if ours is not None and Decimal(ours) != 0:
+        said = (
+            f"THE CANARY STILL HOLDS {ours} {market}. Its exit is planned and goes on, and it closes by itself 15 minutes after it was"
+            " opened. Watch `outcry positions`."
+        )
+        foreign = None if held is None else Decimal(held) - Decimal(ours)
+        return said + (f" {_NOT_OURS.format(f'{foreign.normalize():f} {market}')}" if foreign else "")
+    if held is None:
+        return "What the venue still shows could not be read: look at `outcry positions` and at the venue's page."
+    if Decimal(held) == 0:
+        return "The venue shows nothing of it."
+    if ours is None:
+        return (
+            f"THE VENUE STILL SHOWS {held} {market}, and whether that is the canary's is not known: its entry may have been filled."
+            " What is its own is closed 15 minutes after it was opened. Watch `outcry positions`."
+        )
+    return f"The canary holds nothing. {_NOT_OURS.format(f'{held} {market}')}"
 
 
 def _show(document: dict[str, Any]) -> None:

@@ -33,8 +33,9 @@ class Step:
 
 @dataclass(slots=True)
 class Report:
-    """One canary. `held` is the size that the venue still shows at the end, None where it could not be asked; `trouble` is what kept it
-    from being ended in order."""
+    """One canary. `held` is the size that the venue still shows in the market at the end, None where it could not be asked; `ours` is
+    what of it the canary's own position holds by the ledger, None where that is not known; `trouble` is what kept it from being ended
+    in order."""
 
     key: str
     account_id: str
@@ -47,6 +48,7 @@ class Report:
     answers: list[dict[str, Any]] = field(default_factory=list)
     cost_usd: Decimal | None = None
     held: Decimal | None = None
+    ours: Decimal | None = None
     finished_at: datetime | None = None
     trouble: str = ""
 

@@ -22,7 +22,7 @@ from outcry.orders.canary import Canary
 from outcry.orders.model import OrderStatus
 from outcry.positions.model import GONE, Position, PositionStatus
 from outcry.runtime.clock import Clock
-from outcry.runtime.database import Database
+from outcry.runtime.database import Database, Row
 from outcry.runtime.errors import ConfigurationError, InfrastructureError, OutcryError
 from outcry.runtime.queues import Doorbell, Queue, Ring
 from outcry.runtime.reasons import Reason
@@ -61,6 +61,9 @@ class CanaryRun:
         self._market = market
         self._report = report
         self._by = by
+        self.stands: Row | None = (
+            None  # the verdict that was written down, by this run or another; None: none could be
+        )
 
     def run(self) -> Report:
         """All steps, or as many as go well; then the verdict is written down. Never leaves a position without an exit planned.
@@ -274,13 +277,14 @@ class CanaryRun:
                 self._leave()
         except (StepFailed, InfrastructureError) as error:
             report.trouble = f"it is not closed yet: {' '.join(str(error).split())}"
-        report.held = self._still_held()
+        report.held, report.ours = self._size_at_venue_if_known(), self._ours()
         report.finished_at = self._tools.clock.now()
         try:
             with self._tools.database.transaction() as tx:
-                ledger.finish(
+                stands = ledger.finish(
                     tx, report.key, passed=report.passed, report=report.document(), now=report.finished_at
                 )
+            self.stands = stands
         except InfrastructureError as error:
             report.trouble = f"the verdict could not be written down: {' '.join(str(error).split())}"
 
@@ -302,8 +306,19 @@ class CanaryRun:
 
         self._until("neither the entry nor the position ended", is_settled)
 
-    def _still_held(self) -> Decimal | None:
+    def _size_at_venue_if_known(self) -> Decimal | None:
         try:
             return self._size_at_venue()
         except OutcryError:
             return None
+
+    def _ours(self) -> Decimal | None:
+        """What the canary's own position holds. None while its entry may still be filled, and where the database is gone."""
+        try:
+            with self._tools.database.transaction() as tx:
+                canary = ledger.look(tx, self._report.key)
+        except InfrastructureError:
+            return None
+        if canary.position is None or canary.position.status in GONE:
+            return Decimal(0)
+        return canary.position.held or None
