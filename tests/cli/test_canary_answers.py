@@ -81,3 +81,21 @@ def test_an_answer_that_never_came_is_no_fault_once_the_venues_record_settled_it
     assert fault(raw_answer=None) == ""
     assert fault(raw_answer=None, status="EXPIRED", answer=None) == ""
     assert "neither an answer nor a record" in fault(raw_answer=None, answer=None)
+
+
+def test_an_answer_that_nobody_could_read_is_a_fault_even_where_the_venues_record_settled_it() -> None:
+    raw = json.dumps(FILLED).replace("filled", "executed")
+    settled = {**RECORDED, "doubt": "the venue's answer is not one that we know"}
+
+    assert "the parser does not know the answer" in fault(raw_answer=raw, answer=settled)
+
+
+def test_a_failing_server_is_no_fault_where_the_venues_record_settled_it() -> None:
+    assert fault(raw_answer="<html>", answer={**RECORDED, "doubt": "HTTP 502"}) == ""
+    assert fault(raw_answer="<html>", answer={"is": "unknown", "why": "HTTP 429"}, status="EXPIRED") == ""
+
+
+def test_bytes_that_were_there_already_are_no_fault_where_the_venues_record_settled_them() -> None:
+    raw = refusal("Invalid nonce: duplicate nonce 1767614400000")
+
+    assert fault(raw_answer=raw) == ""

@@ -233,22 +233,30 @@ def _proves(outcome: Outcome) -> bool:
     )
 
 
+def _doubt(action: Action) -> dict[str, str]:
+    """Why an earlier answer to the action settled nothing, where there was one."""
+    why = (action.answer or {}).get("why")
+    return {"doubt": str(why)} if why else {}
+
+
 def record(
     desk: Desk, held: Held, action: Action, answer: Answer, learn: Learn | None, *, is_proof: bool = False
 ) -> Action:
     """Commit what the venue answered to an action that is SENT or UNKNOWN, and return the action as it stands then.
 
-    `is_proof`: the outcome was read from the venue's own record of the order, not from an answer to bytes sent again.
+    `is_proof`: the outcome was read from the venue's own record of the order, not from an answer to bytes sent again. What the venue
+    did answer stays stored then, and `doubt` beside the outcome says why that answer settled nothing.
     """
     outcome = answer.outcome
     to = status_after(outcome)
     if action.status is ActionStatus.UNKNOWN and not (is_proof or _proves(outcome)):
         return action  # nothing was learned that would end the uncertainty
     fields: dict[str, object] = {
-        "answer": json.dumps(to_json(outcome)),
-        "raw_answer": answer.raw,
+        "answer": json.dumps(to_json(outcome) | (_doubt(action) if answer.raw is None else {})),
         "answered_at": desk.clock.now(),
     }
+    if answer.raw is not None:
+        fields["raw_answer"] = answer.raw
     if isinstance(outcome, Filled):
         fields |= {
             "acked_size": outcome.size,

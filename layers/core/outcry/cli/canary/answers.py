@@ -1,10 +1,11 @@
 """Each stored answer of the venue, read again by our parser and compared with what was recorded then.
 
 Promises: an answer that the parser does not know, an outcome that is still unknown, and one that now reads differently are
-faults; an answer that never came is none where the venue's own record has settled the request since. Pure.
+faults, whatever has settled the request since; an answer that never came, or came with another HTTP status than
+200, is none where the venue's own record has settled it. Pure.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,16 +58,26 @@ def _read(row: Row) -> tuple[str, str]:
         if row["status"] == "EXPIRED" or recorded in {"filled", "resting", "done", "refused"}:
             return "no answer came; the venue's own record settled it", ""
         return "-", "it has neither an answer nor a record"
+    doubt = _doubt(row["answer"] or {})
+    if doubt.startswith("HTTP "):
+        return f"its server answered with {doubt}; the venue's own record settled it", ""
     outcome = wire.read_outcome(wire.action_type(row["signed"]), row["raw_answer"])
     if isinstance(outcome, Ambiguous):
         return "-", f"the parser does not know the answer: {outcome.why}"
+    if isinstance(outcome, Refused) and outcome.kind is RefusalKind.NONCE_USED:
+        return "it was there already; the venue's own record settled it", ""
     if isinstance(outcome, Refused) and outcome.kind in {RefusalKind.UNKNOWN, RefusalKind.BUG}:
         return outcome.text, "the catalogue of refusals does not know it" if (
             outcome.kind is RefusalKind.UNKNOWN
         ) else "we built a request that the venue cannot accept"
     read = to_json(outcome)
-    if read != row["answer"]:
+    if read != {name: value for name, value in (row["answer"] or {}).items() if name != "doubt"}:
         return str(
             read["is"]
         ), f"it was recorded as {(row['answer'] or {}).get('is')} and reads differently now"
     return str(outcome.text if isinstance(outcome, Refused) else read["is"]), ""
+
+
+def _doubt(answer: Mapping[str, Any]) -> str:
+    """Why the first answer settled nothing; empty where it did."""
+    return str(answer.get("doubt") or answer.get("why") or "")
