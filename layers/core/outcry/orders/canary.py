@@ -212,7 +212,14 @@ def close(tx: Transaction, key: str, *, now: datetime) -> list[tuple[Queue, Ring
     found = look(tx, key)
     entry = found.entry
     if entry is not None and found.position is None:
-        store.finish_unclaimed(tx, entry.order_id, OrderStatus.CANCELLED, now=now, reason=Reason.PERSON.value)
+        store.finish_unclaimed(
+            tx,
+            entry.order_id,
+            OrderStatus.CANCELLED,
+            known=OrderStatus.PLANNED,
+            now=now,
+            reason=Reason.PERSON.value,
+        )
         entry = store.load(tx, entry.order_id)
     position_id = None if entry is None else entry.position_id
     position = None if position_id is None else positions_store.load(tx, position_id, lock=True)

@@ -99,7 +99,12 @@ class Executor:
             quarantine(tx, ORDERS, order.order_id, now=now, error=error)
             return
         if not store.finish_unclaimed(
-            tx, order.order_id, OrderStatus.REJECTED, now=now, reason=Reason.VENUE_REFUSED.value
+            tx,
+            order.order_id,
+            OrderStatus.REJECTED,
+            known=order.status,
+            now=now,
+            reason=Reason.VENUE_REFUSED.value,
         ):
             return
         assert order.position_id is not None

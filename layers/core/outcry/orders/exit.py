@@ -104,7 +104,12 @@ class ExitStep:
             for entry in entries:
                 action = actions_store.action(tx, entry.order_id, entry.attempt, ActionKind.PLACE)
                 if action is None and store.finish_unclaimed(
-                    tx, entry.order_id, OrderStatus.CANCELLED, now=now, reason=Reason.NO_LONGER_NEEDED.value
+                    tx,
+                    entry.order_id,
+                    OrderStatus.CANCELLED,
+                    known=entry.status,
+                    now=now,
+                    reason=Reason.NO_LONGER_NEEDED.value,
                 ):
                     positions_store.abandon(tx, order.position_id, reason=str(order.plan["reason"]), now=now)
                     store.release_reservation(tx, entry.order_id, now=now)

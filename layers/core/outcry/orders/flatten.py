@@ -24,7 +24,14 @@ def flatten_standing(tx: Transaction, *, now: datetime) -> list[Ring]:
         return []
     rings: list[Ring] = []
     for order_id in flatten_store.unsent_entries(tx, scopes):
-        store.finish_unclaimed(tx, order_id, OrderStatus.CANCELLED, now=now, reason=Reason.FLATTEN.value)
+        store.finish_unclaimed(
+            tx,
+            order_id,
+            OrderStatus.CANCELLED,
+            known=OrderStatus.PLANNED,
+            now=now,
+            reason=Reason.FLATTEN.value,
+        )
     for position_id in flatten_store.held_positions(tx, scopes):
         position = positions_store.load(tx, position_id, lock=True)
         if position is None or position.status in GONE:

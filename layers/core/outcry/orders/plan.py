@@ -63,7 +63,12 @@ class LedgerPlanner:
             tx, agent_id=agent_id, author_id=author_id, market=market, side=side
         ):
             if not store.finish_unclaimed(
-                tx, entry, OrderStatus.CANCELLED, now=now, reason=Reason.CLOSE_CALL.value
+                tx,
+                entry,
+                OrderStatus.CANCELLED,
+                known=OrderStatus.PLANNED,
+                now=now,
+                reason=Reason.CLOSE_CALL.value,
             ):
                 raise InfrastructureError(
                     "an entry on this author's call is being approved: close it once it is"

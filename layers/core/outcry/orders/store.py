@@ -269,14 +269,23 @@ def forget_protection(tx: Transaction, order: Order) -> None:
     )
 
 
-def finish_unclaimed(tx: Transaction, order_id: UUID, to: OrderStatus, *, now: datetime, reason: str) -> bool:
-    """End an order that nobody is working on. False where somebody is, or where it has ended."""
+def finish_unclaimed(
+    tx: Transaction, order_id: UUID, to: OrderStatus, *, known: OrderStatus, now: datetime, reason: str
+) -> bool:
+    """End an order that nobody is working on, that stands as it was `known`, and of which nothing was sent that may have run.
+
+    False otherwise: what was read of it is stale, or only the venue can tell. A worker whose claim lapsed loses it for good.
+    """
     touched = tx.execute(
         """
-        update orders set status = :to, reason = :reason, updated_at = :now, finished_at = :now, next_ring_at = null
-         where order_id = :order_id and finished_at is null and (claimed_until is null or claimed_until <= :now)
+        update orders o set status = :to, reason = :reason, updated_at = :now, finished_at = :now, next_ring_at = null,
+               claim_token = null, claimed_until = null
+         where order_id = :order_id and status = :known and finished_at is null and (claimed_until is null or claimed_until <= :now)
+           and not exists (select 1 from actions a where a.order_id = o.order_id and a.kind = 'place'
+                              and a.status in ('SENT', 'UNKNOWN', 'ACKED'))
         """,
         to=to.value,
+        known=known.value,
         reason=reason,
         now=now,
         order_id=order_id,
