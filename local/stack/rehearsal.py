@@ -25,6 +25,9 @@ NOTHING_FAILED = '{"batchItemFailures": []}'
 ANSWERS = {
     "api.health.json": '"statusCode": 200',
     "api.ready.json": '"statusCode": 200',
+    # they name orders that this database does not have, as the doorbells of another database would
+    "execute_orders.entries.json": '{"batchItemFailures": [{"itemIdentifier": "00000000-0000-4000-8000-000000000001"}]}',
+    "execute_orders.exits.json": '{"batchItemFailures": [{"itemIdentifier": "00000000-0000-4000-8000-000000000001"}]}',
     "ingest_posts.schedule.json": '"requests": 1',
     "migrate.invoke.json": '{"applied": []}',
     "signers.invoke.json": "apply a desk that has this account first",

@@ -105,8 +105,6 @@ def test_there_is_an_event_file_for_every_trigger(cloud: Cloud) -> None:
     [
         "classify_posts.posts",
         "generate_signals.calls",
-        "execute_orders.entries",
-        "execute_orders.exits",
         "notify.notices",
         "monitor_hyperliquid.ticks",
     ],
@@ -116,6 +114,21 @@ def test_a_doorbell_for_a_row_that_is_not_there_is_acknowledged(cloud: Cloud, na
 
     assert result.error is None
     assert result.answer == NO_FAILURES
+
+
+def failure(batch: Any) -> dict[str, Any]:
+    """The answer that says of the last message of a batch, and of no other, that it must come again."""
+    return {"batchItemFailures": [{"itemIdentifier": batch["Records"][-1]["messageId"]}]}
+
+
+@pytest.mark.parametrize("name", ["execute_orders.entries", "execute_orders.exits"])
+def test_a_doorbell_for_an_order_that_is_in_another_database_comes_again(cloud: Cloud, name: str) -> None:
+    result = cloud.invoke("execute_orders", event(name))
+
+    assert (result.error, result.answer) == (None, failure(event(name)))
+    assert "is not in this database" in "".join(
+        log.read_text() for log in cloud.logs.glob("execute_orders-*.log")
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,7 +144,8 @@ def test_a_message_that_is_no_doorbell_is_dropped_and_its_neighbours_are_not_hel
 
     result = cloud.invoke(function, batch)
 
-    assert (result.error, result.answer) == (None, NO_FAILURES)
+    wanted = failure(batch) if function == "execute_orders" else NO_FAILURES  # it has no such order
+    assert (result.error, result.answer) == (None, wanted)
     assert "no doorbell" in "".join(log.read_text() for log in cloud.logs.glob(f"{function}-*.log"))
 
 

@@ -4,7 +4,9 @@ Promises:
 - Nothing is done to an order without holding its claim, and each write says so.
 - A step's new orders (the stop after a fill) are carried out in the same invocation, before anything slower.
 - An order that waits is given back with the time at which it is due again; an order that is done is given back for good.
-- An infrastructure fault is raised, so that the queue delivers again; the claim is given back first where that is possible.
+- An infrastructure fault is raised, so that the queue delivers again; the claim is given back first where that is possible. What
+  protects or closes a position is tried again within seconds, ever more rarely, by one doorbell however many messages fail.
+- A doorbell of an order that is not in this database is a fault, never acknowledged: it may be another database that we look at.
 """
 
 from collections.abc import Callable
@@ -22,6 +24,7 @@ from outcry.orders.exit import ExitStep
 from outcry.orders.fills import FillCollector
 from outcry.orders.lifecycle import TERMINAL
 from outcry.orders.model import STOP_LEG, Order, OrderKind, OrderStatus
+from outcry.orders.pages import page_exit_fails
 from outcry.orders.passage import note
 from outcry.orders.plan import plan_exit
 from outcry.orders.ports import Desk
@@ -39,7 +42,9 @@ from outcry.runtime.reasons import Reason
 
 CLAIM_MARGIN = timedelta(seconds=5)
 AFTER_AN_ERROR_S = 30
-SOON_AFTER_AN_ERROR_S = 2
+SOON_AFTER_AN_ERROR_S = (
+    2  # of what is urgent, doubled with each further error; a position without a stop is closed after 20 s
+)
 _URGENT = frozenset({OrderKind.PROTECT, OrderKind.EXIT})
 MOST_STEPS = 40  # of one invocation; whatever is left is rung again
 
@@ -61,21 +66,24 @@ class Executor:
     def advance(self, order_id: UUID, *, deadline: datetime) -> None:
         """Advance the order, and what follows from it, until all of it waits or is done, or the deadline is near.
 
-        Does nothing where somebody else holds the claim. Raises InfrastructureError.
+        Does nothing where somebody else holds the claim. Raises InfrastructureError, also where there is no such order.
         """
         self._advance(order_id, deadline, budget=[MOST_STEPS])
 
     def give_up(self, order_id: UUID, error: Exception) -> None:
         """An order failed on its last delivery: end what was never sent, keep what may have run due, and page.
 
-        - An exit is never given up: it is only rung again by the sweep.
+        - An exit is never given up: it stays due, the sweep rings it again, and a person is paged each hour that it fails.
         - What was sent, or may have been, is never set aside: it stays due until the venue has said what became of it.
         - A planned entry is set aside; one that holds a place gives it back; a stop that was never sent closes its position.
         """
         now = self._desk.clock.now()
         with self._desk.database.transaction() as tx:
             order = store.load(tx, order_id)
-            if order is None or order.kind is OrderKind.EXIT or order.status in TERMINAL:
+            if order is None or order.status in TERMINAL:
+                return
+            if order.kind is OrderKind.EXIT:
+                page_exit_fails(tx, order, error, now=now)
                 return
             self._end_or_keep(tx, order, now, f"{type(error).__name__}: {error}")
             tell(
@@ -133,10 +141,8 @@ class Executor:
         try:
             waits_s = self._work(held, deadline, budget)
         except Exception as error:
-            self._give_back(
-                held, AFTER_AN_ERROR_S, type(error).__name__
-            )  # the queue delivers again; the sweep is the net
-            raise
+            self._give_back(held, _after_an_error_s(held), type(error).__name__)
+            raise  # the queue delivers again; the sweep is the net
         self._give_back(held, waits_s, None)
 
     def _work(self, held: Held, deadline: datetime, budget: list[int]) -> int | None:
@@ -181,23 +187,35 @@ class Executor:
                 now=now,
                 lasting=deadline - now + CLAIM_MARGIN,
             )
-            order = store.load(tx, order_id) if claims else None
-            if order is None:
+            order = self._load(tx, order_id)
+            if not claims:
                 return None
             if order.status in TERMINAL:
                 release(tx, ORDERS, claims[0])
                 return None
         return Held(order, claims[0], self._desk.account(order.account_id))
 
+    def _load(self, tx: Transaction, order_id: UUID) -> Order:
+        """Orders are never deleted: one that is not there was planned in another database, as it is after half a restore."""
+        order = store.load(tx, order_id)
+        if order is None:
+            raise InfrastructureError(
+                f"order {order_id} is not in this database: whoever rang for it works with another"
+            )
+        return order
+
     def _reread(self, held: Held) -> Held:
         with self._desk.database.transaction() as tx:
-            order = store.load(tx, held.order.order_id)
-        assert order is not None
+            order = self._load(tx, held.order.order_id)
         return Held(order, held.claim, held.account)
 
     def _give_back(self, held: Held, waits_s: int | None, error: str | None) -> None:
         now = self._desk.clock.now()
         due = None if waits_s is None else now + timedelta(seconds=waits_s)
+        is_rung = error is None or held.order.kind in _URGENT
+        coming = None if error is None or due is None else _doorbell_on_its_way(held, now)
+        if coming is not None and due is not None:
+            due, is_rung = min(due, coming), False
         with self._desk.database.transaction() as tx:
             left = store.give_back(tx, held.claim, next_ring_at=due, error=error)
         if left is None:
@@ -207,7 +225,7 @@ class Executor:
             return
         status, reason = left
         note(held.order, status, reason)
-        if waits_s is not None and status not in TERMINAL and (error is None or held.order.kind in _URGENT):
+        if waits_s is not None and status not in TERMINAL and is_rung:
             self._ring(held, waits_s)
 
     def _ring(self, held: Held, delay_s: int) -> None:
@@ -216,10 +234,29 @@ class Executor:
 
     def _ring_later(self, order_id: UUID) -> None:
         with self._desk.database.transaction() as tx:
-            order = store.load(tx, order_id)
-        if order is not None and order.status not in TERMINAL:
+            order = self._load(tx, order_id)
+        if order.status not in TERMINAL:
             ring = Ring(str(order_id), order.trace_id)
             self._desk.doorbell.ring(_queue_of(order.kind), [ring], delay_s=1)
+
+
+def _after_an_error_s(held: Held) -> int:
+    """In how many seconds a failed order is due again: what is urgent 2, 4, 8 and 16 s after each error in a row, then as all else."""
+    if held.order.kind not in _URGENT:
+        return AFTER_AN_ERROR_S
+    doublings = min(held.claim.attempts - 1, 10)
+    return min(SOON_AFTER_AN_ERROR_S << doublings, AFTER_AN_ERROR_S)
+
+
+def _doorbell_on_its_way(held: Held, now: datetime) -> datetime | None:
+    """When the next doorbell of a failed order comes that was rung before; None: there is none that would come soon.
+
+    A failure then rings no other, or messages would multiply, as each of them comes again by itself too. What a new order is
+    first due at is the sweep's net, and not soon.
+    """
+    is_new = held.claim.attempts == 1 and held.order.status in {OrderStatus.PLANNED, OrderStatus.APPROVED}
+    due_at = held.claim.due_at
+    return None if is_new or due_at is None or due_at <= now else due_at
 
 
 def _queue_of(kind: OrderKind) -> Queue:

@@ -6,6 +6,7 @@ from outcry.notices.model import Level
 from outcry.notices.tell import tell
 from outcry.orders import approval_store
 from outcry.orders.carry import Held
+from outcry.orders.model import Order
 from outcry.runtime.database import Transaction
 from outcry.runtime.reasons import Reason
 from outcry.venues.port import Refused
@@ -65,6 +66,23 @@ def page_unprotected(tx: Transaction, held: Held, why: str, *, now: datetime) ->
         subject=f"{order.market} on {order.account_id} could not be protected and is being closed",
         text=f"The stop could not be placed: {why[:300]}.",
         dedupe_key=f"unprotected:{order.position_id}",
+        now=now,
+        trace_id=order.trace_id,
+    )
+
+
+def page_exit_fails(tx: Transaction, order: Order, error: Exception, *, now: datetime) -> None:
+    """An exit failed on a message's last delivery. It is not given up, and what it is to close stays open meanwhile."""
+    tell(
+        tx,
+        level=Level.PAGE,
+        topic="exits",
+        subject=f"An exit of {order.market} on {order.account_id} keeps failing",
+        text=(
+            f"It failed: {type(error).__name__}; the log of execute_orders says where. It stays due and is tried again every minute. "
+            f"Until it works, close the position at the venue if it must be closed."
+        ),
+        dedupe_key=f"exit-fails:{order.order_id}:{now:%Y-%m-%dT%H}",
         now=now,
         trace_id=order.trace_id,
     )
