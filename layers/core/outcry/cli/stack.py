@@ -6,7 +6,7 @@ certificate lies). Secrets are named in what is read, never held. Reads only.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from outcry.runtime.settings import PREFIX
 STACK_VARIABLE = f"{PREFIX}STACK"
 _OF_THIS_MACHINE = frozenset({f"{PREFIX}DATABASE_CA_FILE"})
 # execute_orders may log into the same database by a role of its own, which is not for people
-_OF_ITS_OWN = frozenset({("ExecuteOrdersFunction", f"{PREFIX}DATABASE_SECRET_ARN")})
+_DATABASE_SECRET = f"{PREFIX}DATABASE_SECRET_ARN"
+_OF_ITS_OWN = frozenset({("ExecuteOrdersFunction", _DATABASE_SECRET)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,19 @@ def settings_of(functions: list[DeployedFunction]) -> dict[str, str]:
     if f"{PREFIX}NETWORK" not in found:
         raise ConfigurationError(f"{PREFIX}NETWORK", None, "the functions have none: is it Outcry's stack?")
     return {name: value for name, (_, value) in found.items()}
+
+
+def orders_database_secret(functions: Iterable[DeployedFunction]) -> str | None:
+    """The secret with which execute_orders reaches the database, or None where it is none of its own."""
+    own: str | None = None
+    others: set[str] = set()
+    for function in functions:
+        arn = function.settings.get(_DATABASE_SECRET)
+        if (function.logical_id, _DATABASE_SECRET) in _OF_ITS_OWN:
+            own = arn
+        elif arn:
+            others.add(arn)
+    return own if own and own not in others else None
 
 
 def use(stack: str, region: str) -> None:

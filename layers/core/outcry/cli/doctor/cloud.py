@@ -1,7 +1,7 @@
 """What AWS can say: queues and their dead letters, secrets, the signing key, the functions and the account's limits.
 
-Promises: a secret is opened only to see that its fields are there, and nothing of it is said; no message is received, so no
-row's delivery is counted. What a local stand-in for AWS cannot answer is skipped, and says so.
+Promises: a secret is opened only to see that its fields are there and lead to one database, and nothing of it is said; no message
+is received, so no row's delivery is counted. What a local stand-in for AWS cannot answer is skipped, and says so.
 """
 
 import json
@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from outcry.cli import aws
-from outcry.cli.doctor.finding import Finding, Findings, Installation, bad, ok, skipped, warn
+from outcry.cli import aws, stack
+from outcry.cli.doctor.finding import Finding, Findings, Installation, Verdict, bad, ok, skipped, warn
 from outcry.runtime.errors import ConfigurationError, InfrastructureError
 from outcry.runtime.queues import Queue
 from outcry.runtime.secrets import SecretStore
@@ -18,8 +18,10 @@ from outcry.runtime.secrets import SecretStore
 OLD_AFTER = timedelta(minutes=5)
 _AGE_WINDOW = timedelta(minutes=10)
 _KEPT_FREE = 100  # AWS leaves at least this much of an account's concurrency unreserved
+_PLACE = ("host", "port", "dbname")
+_DATABASE = (*_PLACE, "username", "password")
 _SECRETS = {
-    "DATABASE_SECRET_ARN": ("host", "port", "dbname", "username", "password"),
+    "DATABASE_SECRET_ARN": _DATABASE,
     "X_SECRET_ARN": ("bearer_token",),
     "LLM_SECRET_ARN": ("api_key",),
 }
@@ -113,26 +115,46 @@ def _oldest_age(here: Installation, name: str) -> timedelta | None:
 
 
 def secrets(here: Installation) -> Findings:
-    """Each secret that is named: there, readable, a JSON object with the fields that are needed."""
-    for name, fields in _SECRETS.items():
-        arn = here.setting(name)
-        if arn is None:
-            continue
-        try:
-            SecretStore(aws.client("secretsmanager")).read(arn, *fields)
-        except ConfigurationError as error:
-            yield bad(name.removesuffix("_ARN"), "it lacks what is needed", error.fix)
-        except InfrastructureError as error:
-            why = error.__cause__ or error
-            yield bad(
-                name.removesuffix("_ARN"),
-                f"{error}: {_code(why)}",
-                "check that it exists and that you may read it",
-            )
-        else:
-            yield ok(name.removesuffix("_ARN"), f"has {', '.join(fields)}")
-    if not any(here.setting(name) for name in _SECRETS):
+    """Each secret that is named: there, readable, a JSON object with the fields that are needed; and one database behind them."""
+    named = {name: arn for name in _SECRETS if (arn := here.setting(name)) is not None}
+    for name, arn in named.items():
+        yield _secret(name.removesuffix("_ARN"), arn, _SECRETS[name])
+    if not named:
         yield skipped("secrets", "none is named here: the database is reached by a plain URL")
+    orders = stack.orders_database_secret(here.functions or ())
+    if orders is not None:
+        found = _secret("ORDERS_DATABASE_SECRET", orders, _DATABASE)
+        yield found
+        if found.verdict is Verdict.OK and "DATABASE_SECRET_ARN" in named:
+            yield _one_database(named["DATABASE_SECRET_ARN"], orders)
+
+
+def _secret(subject: str, arn: str, fields: tuple[str, ...]) -> Finding:
+    try:
+        SecretStore(aws.client("secretsmanager")).read(arn, *fields)
+    except ConfigurationError as error:
+        return bad(subject, "it lacks what is needed", error.fix)
+    except InfrastructureError as error:
+        why = error.__cause__ or error
+        return bad(subject, f"{error}: {_code(why)}", "check that it exists and that you may read it")
+    return ok(subject, f"has {', '.join(fields)}")
+
+
+def _one_database(first: str, second: str) -> Finding:
+    """Whether both secrets lead to the same database: with one of them changed alone, no order is found where it is looked for."""
+    store = SecretStore(aws.client("secretsmanager"))
+    try:
+        places = store.read(first, *_PLACE), store.read(second, *_PLACE)
+    except (ConfigurationError, InfrastructureError):
+        return skipped("one database", "a secret of the two cannot be read")
+    differ = [field for field in _PLACE if places[0][field] != places[1][field]]
+    if not differ:
+        return ok("one database", "both secrets of the database lead to the same one")
+    return bad(
+        "one database",
+        f"execute_orders has another {' and '.join(differ)} in its secret than all other functions: it finds no order, no stop, no exit",
+        "put what is right into a new secret, and deploy with its ARN as DatabaseSecretArn or OrdersDatabaseSecretArn",
+    )
 
 
 def _code(error: BaseException) -> str:
