@@ -32,7 +32,7 @@ def built(checkout: Path, into: Path) -> Path:
 
 def said(path: Path) -> str:
     """What a fresh process says of the package that lies there."""
-    command = [sys.executable, "-S", "-c", _SAY]
+    command = [sys.executable, "-S", "-P", "-c", _SAY]
     done = subprocess.run(
         command, env={"PYTHONPATH": str(path)}, capture_output=True, text=True, check=True, timeout=60
     )
