@@ -335,3 +335,13 @@ def test_the_published_schema_is_closed_and_knows_every_part() -> None:
     assert all(
         part.get("additionalProperties") is False for name, part in schema["$defs"].items() if name != "Side"
     )
+
+
+@pytest.mark.parametrize("network", ["mainnet", "testnet"])
+def test_f25_an_address_that_anyone_can_sign_for_is_refused_where_others_can_reach_it(network: str) -> None:
+    with pytest.raises(DeskError) as refused:
+        parse_desk(GOOD.replace("network: local", f"network: {network}"), "desk.yaml")
+
+    (found,) = refused.value.problems
+    assert found.field == "accounts[0].address"
+    assert "anyone can sign for it" in str(refused.value)

@@ -72,7 +72,9 @@ def test_a_setting_that_is_missing_altogether_ends_with_2(
     answer = outcry("doctor")
 
     assert answer.code == 2
-    assert answer.sentence == "outcry: OUTCRY_NETWORK is not set: set it to mainnet, testnet or local"
+    assert answer.sentence == (
+        "outcry: OUTCRY_NETWORK is not set: set it to mainnet, testnet or local, or give --stack NAME for a deployed stack"
+    )
 
 
 def test_one_thing_alone_can_be_asked_for(well: Workshop, outcry: Outcry) -> None:

@@ -151,3 +151,68 @@ def test_a_region_without_a_stack_is_refused(outcry: Outcry) -> None:
     answer = outcry("--region", "eu-west-1", "status")
 
     assert (answer.code, "give it together with --stack" in answer.sentence) == (2, True)
+
+
+@pytest.mark.usefixtures("deployed")
+def test_the_stack_may_stand_after_the_command(outcry: Outcry) -> None:
+    last = outcry("status", "--json", "--stack", STACK)
+    joined = outcry("status", f"--stack={STACK}", "--json")
+
+    assert (last.json["network"], joined.json["network"]) == ("local", "local")
+
+
+def test_f22_a_stack_without_a_name_is_refused(outcry: Outcry) -> None:
+    answer = outcry("status", "--stack")
+
+    assert answer.code == 2
+    assert "--stack" in answer.err
+
+
+@pytest.mark.usefixtures("deployed")
+def test_the_environment_may_name_the_stack(outcry: Outcry, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("OUTCRY_STACK", STACK)
+
+    assert outcry("status", "--json").json["network"] == "local"
+
+
+def test_a_stack_of_the_environment_is_not_asked_for_help_or_to_read_a_desk_file(
+    outcry: Outcry, environment: pytest.MonkeyPatch, desk_file: Path
+) -> None:
+    environment.setenv("OUTCRY_STACK", "another")
+    environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+
+    assert outcry("status", "--help").code == 0
+    assert outcry("desk", "check", desk_file).code == 0
+
+
+@pytest.mark.usefixtures("deployed")
+def test_commands_that_are_named_can_be_typed_as_they_stand(outcry: Outcry) -> None:
+    paused = outcry("--stack", STACK, "--region", "us-east-1", "pause", "--reason", "a look", "--json")
+    refused = outcry("--stack", STACK, "signer", "revoke", "nobody", "--yes")
+
+    assert f"`outcry --stack {STACK} --region us-east-1 resume desk`" in paused.json["next"]
+    assert f"`outcry --stack {STACK} --region us-east-1 signer show`" in refused.sentence
+
+
+def test_f22_without_settings_the_stack_is_offered(outcry: Outcry, environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("OUTCRY_NETWORK")
+
+    answer = outcry("status")
+
+    assert answer.code == 2
+    assert answer.sentence.endswith(
+        "set it to mainnet, testnet or local, or give --stack NAME for a deployed stack"
+    )
+
+
+@pytest.mark.parametrize(("network", "offers_url"), [("local", True), ("testnet", False)])
+def test_f22_a_plain_url_is_offered_on_local_alone(
+    outcry: Outcry, environment: pytest.MonkeyPatch, network: str, offers_url: bool
+) -> None:
+    environment.setenv("OUTCRY_NETWORK", network)
+    environment.delenv("OUTCRY_DATABASE_URL")
+
+    answer = outcry("status")
+
+    assert answer.sentence.startswith("outcry: OUTCRY_DATABASE_SECRET_ARN is not set: ")
+    assert ("OUTCRY_DATABASE_URL" in answer.sentence) is offers_url

@@ -155,7 +155,7 @@ def test_untold_notices_are_counted_and_pages_come_first(workshop: Workshop, out
 
     assert found["total"] == 12
     assert found["first"][0]["subject"] == "number 11"
-    assert "UNTOLD page: number 11" in text
+    assert "UNTOLD page (t): number 11" in text
     assert "UNTOLD: 2 more notices" in text
 
 

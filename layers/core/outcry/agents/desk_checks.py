@@ -20,6 +20,23 @@ from outcry.agents.desk_problem import Path
 
 Report = Callable[[Path, str | None, str], None]
 
+# The first ten addresses of the public test phrase "test test … junk" (BIP-39, m/44'/60'/0'/0/n), which every local chain hands
+# out and the sample desk has: anyone can sign for them.
+_PUBLIC_TEST_ADDRESSES = frozenset(
+    {
+        "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266",
+        "0x70997970c51812dc3a010c7d01b50e0d17dc79c8",
+        "0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc",
+        "0x90f79bf6eb2c4f870365e785982e1f101e93b906",
+        "0x15d34aaf54267db7d7c367839aaf71a00a2c6a65",
+        "0x9965507d1a55bcc2695c58ba16fb37d819b0a4dc",
+        "0x976ea74026e726554db657fa54763abd0c3a0aa9",
+        "0x14dc79964da2c08b23698b3d3cc7ca32193d9955",
+        "0x23618e81e3f5cdf7f54c3d65f7fbc0abf5b21e8f",
+        "0xa0ee7a142d267c1f36714e4a8f75612f20a79720",
+    }
+)
+
 
 def check_authors(authors: Mapping[int, AuthorFile], report: Report) -> None:
     """No handle and no user id stands twice."""
@@ -111,6 +128,9 @@ def check_accounts(accounts: Mapping[int, AccountFile], report: Report) -> None:
             report((*path, "paper_balance_usd"), str(account.paper_balance_usd), fix)
         if not is_paper and account.address is None:
             report((*path, "address"), None, "write the account's master address at the venue")
+        if account.network in {"mainnet", "testnet"} and account.address in _PUBLIC_TEST_ADDRESSES:
+            fix = "write your own: this one belongs to a public test phrase, and anyone can sign for it"
+            report((*path, "address"), account.address, fix)
         _check_limits((*path, "limits"), account.limits, report)
         if account.address is not None:
             place = (account.venue, account.network, account.address)

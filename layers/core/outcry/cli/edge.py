@@ -5,6 +5,7 @@ Errors that nobody foresaw are not dressed up: they end with their traceback. Ne
 """
 
 import getpass
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +17,11 @@ import typer
 from outcry import wiring
 from outcry.agents import roster
 from outcry.agents.desk import DeskError
-from outcry.cli import store
+from outcry.cli import stack, store
 from outcry.controls.model import UnknownScope
 from outcry.runtime.database import Transaction, UniqueViolation
 from outcry.runtime.errors import BugError, ConfigurationError, InfrastructureError
-from outcry.runtime.settings import Settings
+from outcry.runtime.settings import PREFIX, Settings
 
 WRONG_INPUT = 2
 NOT_WORKING = 1
@@ -36,7 +37,7 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except (ConfigurationError, DeskError, UnknownScope) as error:
-        _end(str(error), WRONG_INPUT)
+        _end(f"{error}{_or_a_stack(error)}", WRONG_INPUT)
     except InfrastructureError as error:
         _end(f"it did not work: {_one_line(error)}", NOT_WORKING)
     except (BugError, UniqueViolation) as error:
@@ -92,9 +93,17 @@ def ask_first(question: str, *, yes: bool) -> None:
 
 
 def _end(sentence: str, code: int) -> NoReturn:
-    sys.stderr.write(f"outcry: {sentence}\n")
+    sys.stderr.write(f"outcry: {stack.addressed(sentence)}\n")
     raise typer.Exit(code)
 
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
+
+
+def _or_a_stack(error: Exception) -> str:
+    """What else mends a setting that is missing: a deployed stack has it."""
+    if not isinstance(error, ConfigurationError) or os.environ.get(stack.STACK_VARIABLE):
+        return ""
+    is_missing = error.setting.startswith(PREFIX) and "is not set" in str(error)
+    return ", or give --stack NAME for a deployed stack" if is_missing else ""

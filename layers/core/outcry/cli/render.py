@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from outcry.cli.stack import addressed
 from outcry.runtime.reasons import Reason
 
 _WIDE = 240  # columns of a table that goes to a file or a pipe
@@ -29,7 +30,11 @@ BAD, GOOD, DIM = "bold red", "green", "dim"
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """Print one JSON document."""
+    """Print one JSON document. What it `says` and what comes `next` name commands as they are to be typed."""
+    words = {
+        name: addressed(document[name]) for name in ("says", "next") if isinstance(document.get(name), str)
+    }
+    document = {**document, **words}
     sys.stdout.write(json.dumps(plain(document), indent=2, ensure_ascii=False) + "\n")
 
 
@@ -59,9 +64,9 @@ def console() -> Console:
 
 
 def say(*sentences: str) -> None:
-    """Print sentences, one a line."""
+    """Print sentences, one a line, with the stack in the commands that they name."""
     for sentence in sentences:
-        sys.stdout.write(sentence + "\n")
+        sys.stdout.write(addressed(sentence) + "\n")
 
 
 def table(

@@ -6,6 +6,7 @@ certificate lies). Secrets are named in what is read, never held. Reads only.
 """
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from outcry.runtime.errors import ConfigurationError
 from outcry.runtime.settings import PREFIX
 
 STACK_VARIABLE = f"{PREFIX}STACK"
+REGION_VARIABLE = f"{PREFIX}REGION"
+_COMMAND = re.compile(r"`outcry (?!--)")
 _OF_THIS_MACHINE = frozenset({f"{PREFIX}DATABASE_CA_FILE"})
 # execute_orders may log into the same database by a role of its own, which is not for people
 _DATABASE_SECRET = f"{PREFIX}DATABASE_SECRET_ARN"
@@ -107,10 +110,27 @@ def orders_database_secret(functions: Iterable[DeployedFunction]) -> str | None:
 
 def use(stack: str, region: str) -> None:
     """Configure this process as the stack's functions are. Before anything else reads a setting."""
-    if region:
-        os.environ["AWS_REGION"] = os.environ["AWS_DEFAULT_REGION"] = region
+    use_region(region)
     settings = settings_of(functions_of(stack))
     for name in [name for name in os.environ if name.startswith(PREFIX) and name not in _OF_THIS_MACHINE]:
         del os.environ[name]
     os.environ.update(settings)
     os.environ[STACK_VARIABLE] = stack
+    if region:
+        os.environ[REGION_VARIABLE] = region
+
+
+def use_region(region: str) -> None:
+    """Ask AWS in this region; where none is given, in AWS_REGION's, which the AWS tools know and boto3 does not."""
+    if region := region or os.environ.get("AWS_REGION", ""):
+        os.environ["AWS_REGION"] = os.environ["AWS_DEFAULT_REGION"] = region
+
+
+def addressed(sentence: str) -> str:
+    """The sentence, its commands of ours (in backquotes) with the stack that this command was given, so that they can be typed."""
+    stack = os.environ.get(STACK_VARIABLE)
+    if not stack:
+        return sentence
+    region = os.environ.get(REGION_VARIABLE)
+    options = f"--stack {stack} --region {region}" if region else f"--stack {stack}"
+    return _COMMAND.sub(lambda _: f"`outcry {options} ", sentence)

@@ -158,11 +158,13 @@ def _show_worries(found: Mapping[str, Any], now: datetime) -> None:
             for row in found["quarantined"]
         ),
         *(
-            f"UNTOLD {row['level']}: {row['subject']}, {render.age(row['created_at'], now)} ago"
+            f"UNTOLD {row['level']} ({row['topic']}): {row['subject']}, {render.age(row['created_at'], now)} ago"
             for row in notices["first"]
         ),
     ]
     more = notices["total"] - len(notices["first"])
     if more:
         worries.append(f"UNTOLD: {render.count(more, 'more notice')}")
+    if notices["total"]:
+        worries.append("What they say: `outcry notices --untold`")
     render.say(*worries or ["Nothing needs a person: all is protected, known, told, and on time."])

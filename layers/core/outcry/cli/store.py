@@ -238,6 +238,21 @@ def untold_notices(tx: Transaction, *, limit: int) -> list[Row]:
     )
 
 
+def notices(tx: Transaction, *, untold: bool, level: str | None, limit: int) -> list[Row]:
+    """Notices with all that they say, newest first."""
+    return tx.all(
+        """
+        select notice_id, level, topic, subject, text, created_at, told_at, trace_id, attempts, last_error from notices
+         where (not cast(:untold as boolean) or told_at is null)
+           and (cast(:level as text) is null or level = cast(:level as text))
+         order by created_at desc, notice_id desc limit :limit
+        """,
+        untold=untold,
+        level=level,
+        limit=limit,
+    )
+
+
 # ─── what a command would touch, or touched ─────────────────────────────────────────────────────────────────
 
 

@@ -75,11 +75,14 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _one_database(self) -> Self:
         if (self.database_secret_arn is None) == (self.database_url is None):
-            raise ConfigurationError(
-                f"{PREFIX}DATABASE_SECRET_ARN",
-                self.database_secret_arn,
-                f"set it, or {PREFIX}DATABASE_URL, but not both",
+            fix = (
+                f"set it, or {PREFIX}DATABASE_URL, but not both"
+                if self.network is Network.LOCAL
+                else _FIXES["database_secret_arn"]
+                if self.database_secret_arn is None
+                else f"remove {PREFIX}DATABASE_URL: a plain URL is for network=local"
             )
+            raise ConfigurationError(f"{PREFIX}DATABASE_SECRET_ARN", self.database_secret_arn, fix)
         return self
 
     @model_validator(mode="after")

@@ -82,7 +82,7 @@ def _document(here: Installation, found: Sequence[Found], counts: dict[Verdict, 
                 "subject": each.finding.subject,
                 "verdict": each.finding.verdict,
                 "says": each.finding.says,
-                "fix": each.finding.fix or None,
+                "fix": stack.addressed(each.finding.fix) or None,
             }
             for each in found
         ],

@@ -166,7 +166,7 @@ def canaries(here: Installation) -> Findings:
     for build, missing in here.facts.without_canary.items():
         for account in live:
             if account.account_id in missing:
-                fix = f"outcry canary --network {account.network} --account {account.account_id}"
+                fix = f"`outcry canary --network {account.network} --account {account.account_id}`"
                 yield bad(account.account_id, f"it takes no entries: none has passed with build {build}", fix)
             else:
                 yield ok(account.account_id, f"one has passed with build {build}")
