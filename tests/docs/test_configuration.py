@@ -6,7 +6,7 @@ from typing import Any, get_args
 import pytest
 
 from local.dispatcher.cloudformation import load
-from outcry.cli.stack import STACK_VARIABLE
+from outcry.cli.stack import REGION_VARIABLE, STACK_VARIABLE
 from outcry.runtime import emission, settings
 from outcry.runtime.settings import PREFIX, Settings
 from tests.docs.pages import PAGES, ROOT, code, table
@@ -111,7 +111,7 @@ def test_every_setting_that_the_code_or_a_page_names_exists() -> None:
         ROOT / "Makefile",
         *PAGES,
     ]
-    exist = {*of_the_models(), STACK_VARIABLE, emission.STACK_VARIABLE, *OF_THE_BUILD}
+    exist = {*of_the_models(), STACK_VARIABLE, REGION_VARIABLE, emission.STACK_VARIABLE, *OF_THE_BUILD}
 
     named = {name: path.name for path in sources for name in NAME.findall(path.read_text())}
 
