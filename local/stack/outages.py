@@ -161,8 +161,12 @@ def lose_tick(stack: Deployed) -> None:
     with stack.report.step(f"the minute's tick is switched off for {_SILENCE_S:.0f} s") as facts:
         _switch_tick(stack, "DISABLED")
         try:
+            time.sleep(_SILENCE_S / 2)  # what was rung before is long done by then
             stack.market.mark("AVAX", _THROUGH_THE_STOP["AVAX"])
-            time.sleep(_SILENCE_S)
+            time.sleep(_SILENCE_S / 2)
+            with stack.reading() as tx:
+                unseen = store.newest_position(tx, market="AVAX")
+            expect(unseen is not None and unseen["status"] == "OPEN", f"somebody watched: AVAX is {unseen}")
         finally:
             _switch_tick(stack, "ENABLED")
         closed = trading.wait_closed(stack, "AVAX", _SETTLED_WITHIN_S)
