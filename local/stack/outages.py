@@ -31,7 +31,9 @@ QUEUES = {
 TICKS = "TicksHyperliquidQueue"
 OUTAGE_S = 60.0
 _VISIBILITY_S = 5
-_SILENCE_S = 200.0  # three complete minutes, wherever it begins
+_SILENCE_S = (
+    330.0  # CloudWatch looks at older minutes before it takes a missing one for a breach: five of them in all
+)
 _THROUGH_THE_STOP = {"ETH": Decimal(2_935), "AVAX": Decimal("29.35")}  # their authors stated 2,940 and 29.4
 _ALARMS_AFTER_S = 70.0  # the last minute is complete by then
 _SETTLED_WITHIN_S = 240.0
@@ -63,7 +65,10 @@ MAY_FIRE = {
 
 
 def chaos(stack: Deployed) -> None:
-    """All of it, one after another, and the alarms that it should have raised."""
+    """All of it, one after another, and the alarms that it should have raised since it began.
+
+    They are judged from the deployment on, so that each is in the state that it would be in when the first outage begins.
+    """
     since = datetime.now(UTC)
     watch = DepthWatch(stack, QUEUES.values())
     with watch.running():
@@ -73,13 +78,17 @@ def chaos(stack: Deployed) -> None:
         lose_tick(stack)
         time.sleep(_ALARMS_AFTER_S)
     with stack.report.step("the alarms of the deployed stack, judged by their own rules") as facts:
-        found = judge(stack, watch.points, since)
-        fired = {verdict.alarm.name: verdict.fired_at for verdict in found if verdict.fired_at}
+        found = judge(stack, watch.points, stack.began)
+        fired = {
+            verdict.alarm.name: times
+            for verdict in found
+            if (times := [at for at in verdict.fired_at if at > since])
+        }
         for name, times in fired.items():
             why = MUST_FIRE.get(name) or MAY_FIRE.get(name) or "NOT EXPECTED"
             stack.report.say(f"fired  {name} at {', '.join(f'{at:%H:%M:%S}' for at in times)}: {why}")
         facts["fired"] = len(fired)
-        facts["silent"] = sum(1 for verdict in found if verdict.changes is not None and not verdict.fired_at)
+        facts["silent"] = sum(verdict.changes is not None for verdict in found) - len(fired)
         facts["no_data_here"] = sum(1 for verdict in found if verdict.changes is None)
         missing = sorted(MUST_FIRE.keys() - fired.keys())
         expect(not missing, f"these alarms should have fired: {', '.join(missing)}")
