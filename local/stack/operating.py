@@ -47,7 +47,7 @@ def operate(stack: Deployed) -> None:
 def flatten(stack: Deployed) -> None:
     """Close everything, and see that the venue shows nothing."""
     with stack.report.step("outcry flatten") as facts:
-        stack.outcry("flatten", "desk", "--reason", "the rehearsal ends")
+        stack.outcry("flatten", "desk", "--reason", "the rehearsal ends", "--yes")
         wait_for("nothing held and nothing under way", lambda: _is_flat(stack), _FLAT_WITHIN_S)
         told = stack.outcry("positions")
         facts["held"] = len(told["positions"])
