@@ -6,7 +6,6 @@ and counted apart. Last, somebody who is allowed exactly each thing asks for it:
 and a limit from the local AWS.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -75,20 +74,12 @@ def _hold(lines: Sequence[Line]) -> None:
 def _parameters(stack: Deployed) -> dict[str, str]:
     """Those of a stack that uses all four secrets, so that each is a row."""
     stack.make_secrets()
-    client = stack.rig.client("secretsmanager")
-    address = client.get_secret_value(SecretId=stack.secrets["database"])["SecretString"]
-    contents = {"llm": json.dumps({"api_key": "none"}), "orders": address}
-    more = {
-        name: str(client.create_secret(Name=f"outcry/{name}", SecretString=content)["ARN"])
-        for name, content in contents.items()
-    }
     return {
         **stack.parameters(),
         "Classifier": "llm",
-        "LlmSecretArn": more["llm"],
+        "LlmSecretArn": stack.make_secret("llm", {"api_key": "none"}),
         "LlmBaseUrl": stack.rig.x_url,
         "LlmModel": "none",
-        "OrdersDatabaseSecretArn": more["orders"],
     }
 
 

@@ -22,7 +22,12 @@ FOR_CLOUDFORMATION = (
     "migrate.stack.json"  # it names an address at which CloudFormation waits; nobody does here
 )
 NOTHING_FAILED = '{"batchItemFailures": []}'
+NOT_THERE = (
+    '{"batchItemFailures": [{"itemIdentifier": '  # the files' orders are not of this database, and it says so
+)
 ANSWERS = {
+    "execute_orders.entries.json": NOT_THERE,
+    "execute_orders.exits.json": NOT_THERE,
     "api.health.json": '"statusCode": 200',
     "api.ready.json": '"statusCode": 200',
     # they name orders that this database does not have, as the doorbells of another database would
@@ -139,7 +144,24 @@ def roll_back(stack: Deployed) -> None:
         trading.wait_protected(stack, "SOL")
         facts["SOL fills"] = _fills(stack, "SOL", 1)
         expect(facts["SOL fills"] == 1, f"SOL has {facts['SOL fills']} fills and should have 1")
-    _audit(stack, "the audit after the rollback")
+    _refuse_dead_build(stack)
+    _audit(stack, "the audit after the rollbacks")
+
+
+def _refuse_dead_build(stack: Deployed) -> None:
+    """A build without a new migration that cannot even start: it is tried before any other function changes."""
+    built = _build(stack, "n3", source.dead_build(stack.trees["n1"], stack.folder / "n3"))
+    before = _build_of(stack)
+    with stack.report.step("a build that cannot start, and its rollback") as facts:
+        ran = stack.sam.deploy(built, stack.parameters())
+        facts["seconds_of_deploy"] = round(ran.seconds, 1)
+        expect(ran.code != 0, "a build that cannot start was deployed")
+        facts["status"] = stack.status()
+        expect(facts["status"] == "UPDATE_ROLLBACK_COMPLETE", f"the stack is {facts['status']}\n{ran.end}")
+        said = " ".join(ran.text.split())
+        expect(source.CANNOT_START in said, f"the deployment does not say why it failed:\n{ran.end}")
+        facts["build"] = _build_of(stack)
+        expect(facts["build"] == before, f"build {facts['build']} answers after the rollback, not {before}")
 
 
 def use_tools(stack: Deployed) -> None:

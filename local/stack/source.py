@@ -1,7 +1,8 @@
-"""The source trees of a rehearsal: this build, the next one, and one whose migration fails.
+"""The source trees of a rehearsal: this build, the next one, one whose migration fails, and one that cannot start.
 
 Promises: a tree is a copy of what is deployed, and the checkout is never changed; the next build differs by one migration (and
-so by its build id), the failing one by a second migration that does half of its work and then stops.
+so by its build id), the failing one by a second migration that does half of its work and then stops, the dead one by a line that
+cannot be imported.
 """
 
 import re
@@ -18,6 +19,8 @@ _DEPLOYED = (
     "tools",
 )  # tools: what the layers are built with
 _MIGRATIONS = Path("layers/core/outcry/migrations")
+_CLOCK = Path("layers/core/outcry/runtime/clock.py")  # every function imports it
+CANNOT_START = "this build of the rehearsal cannot start"
 _VERSION = re.compile(r'(Version: ")(\d{4})(")')
 _GOOD = "create table rehearsal (noted_at timestamptz primary key);\n"
 _FAILING = "create table rehearsal_half (noted_at timestamptz primary key);\nselect 1 / 0;\n"
@@ -46,6 +49,14 @@ def next_build(of: Path, to: Path, *, fails: bool = False) -> Path:
     if found != 1:
         raise ValueError(f"{template} states the schema's version {found} times, and it should be once")
     template.write_text(text, encoding="utf-8")
+    return to
+
+
+def dead_build(of: Path, to: Path) -> Path:
+    """A copy of another tree whose code cannot be imported, and which has no new migration."""
+    shutil.copytree(of, to)
+    with (to / _CLOCK).open("a", encoding="utf-8") as file:
+        file.write(f'\nraise RuntimeError("{CANNOT_START}")\n')
     return to
 
 

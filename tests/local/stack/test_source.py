@@ -1,10 +1,11 @@
 """The trees of a rehearsal: what differs in each, and that the checkout never does."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 from local.servers import ROOT
-from local.stack.source import copy_source, latest_migration, next_build
+from local.stack.source import CANNOT_START, copy_source, dead_build, latest_migration, next_build
 
 MIGRATIONS = Path("layers/core/outcry/migrations")
 
@@ -36,6 +37,18 @@ def test_the_failing_build_does_half_of_its_work_before_it_fails(tmp_path: Path)
 
     sql = (failing / MIGRATIONS / f"{latest_migration(failing):04d}_rehearsal.sql").read_text()
     assert sql.index("create table") < sql.index("1 / 0")
+
+
+def test_the_dead_build_cannot_be_imported_and_asks_for_no_new_schema(tmp_path: Path) -> None:
+    first = copy_source(tmp_path / "n")
+
+    dead = dead_build(first, tmp_path / "n3")
+
+    command = [sys.executable, "-c", "import outcry.runtime.clock"]
+    core = {"PYTHONPATH": str(dead / "layers" / "core")}
+    done = subprocess.run(command, env=core, capture_output=True, text=True, check=False)
+    assert f"RuntimeError: {CANNOT_START}" in done.stderr
+    assert (dead / "template.yaml").read_text() == (first / "template.yaml").read_text()
 
 
 def test_the_checkout_is_never_changed(tmp_path: Path) -> None:
