@@ -22,12 +22,7 @@ FOR_CLOUDFORMATION = (
     "migrate.stack.json"  # it names an address at which CloudFormation waits; nobody does here
 )
 NOTHING_FAILED = '{"batchItemFailures": []}'
-NOT_THERE = (
-    '{"batchItemFailures": [{"itemIdentifier": '  # the files' orders are not of this database, and it says so
-)
 ANSWERS = {
-    "execute_orders.entries.json": NOT_THERE,
-    "execute_orders.exits.json": NOT_THERE,
     "api.health.json": '"statusCode": 200',
     "api.ready.json": '"statusCode": 200',
     # they name orders that this database does not have, as the doorbells of another database would
