@@ -12,10 +12,13 @@ from outcry.cli.canary.report import Report, Step, StepName
 from outcry.cli.canary.run import CanaryRun
 from outcry.controls import operate
 from outcry.orders import canary as ledger
+from outcry.orders.plan import plan_exit
+from outcry.positions import store as positions_store
+from outcry.runtime.reasons import Reason
 from outcry.venues.port import OpenOrder
 from tests.cli.canary_workshop import KEY, Cloud, buy_by_hand, cloud, kill, meddle, row, says, steps
 from tests.cli.conftest import Outcry
-from tests.orders.workshop import LIVE
+from tests.orders.workshop import LIVE, Workshop
 
 __all__ = ["cloud"]
 
@@ -58,6 +61,21 @@ def test_two_terminals_with_one_key_tell_one_verdict(cloud: Cloud, monkeypatch: 
 
     verdicts = [run.stands and run.stands["passed"] for run in runs]
     assert verdicts == [row(shop)["passed"]] * 2
+
+
+def test_the_command_tells_the_verdict_that_stands_and_not_its_own(
+    outcry: Outcry, environment: pytest.MonkeyPatch, workshop: Workshop
+) -> None:
+    def overtaken(run: CanaryRun) -> Report:
+        run.stands = {"passed": True, "report": finished().document()}
+        return replace(finished(), trouble="it came too late")
+
+    environment.setenv("OUTCRY_HYPERLIQUID_URL", workshop.server.url)
+    environment.setattr(CanaryRun, "run", overtaken)
+
+    answer = outcry("canary", "--network", "local", "--account", LIVE, "--key", KEY, "--by", "ann")
+
+    assert (answer.code, f"The canary {KEY} passed" in answer.out) == (0, True)
 
 
 # ─── ours and not ours ──────────────────────────────────────────────────────────────────────────────────────
@@ -132,6 +150,25 @@ def test_fills_that_do_not_add_up_fail_it(cloud: Cloud, monkeypatch: pytest.Monk
 
     assert steps(report)[-1] == ("answers", False)
     assert "the fills say" in says(report, "answers")
+
+
+def test_an_exit_for_another_reason_than_the_persons_fails_it(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = cloud.workshop
+
+    def decide() -> None:
+        with shop.database.transaction() as tx:
+            position = positions_store.load(tx, shop.position()["position_id"])
+            assert position is not None
+            plan_exit(tx, position, Reason.TIME_LIMIT, now=shop.clock.now(), trace_id="test")
+
+    meddle(monkeypatch, StepName.CLOSE, first=decide)
+
+    report = cloud.run()
+
+    assert steps(report)[-1] == ("close", False)
+    assert "something else closed the rest" in says(report, "close")
 
 
 @pytest.mark.parametrize("step", [StepName.PROTECT, StepName.RATCHET])
