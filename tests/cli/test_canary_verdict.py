@@ -158,8 +158,9 @@ def test_an_exit_for_another_reason_than_the_persons_fails_it(
     shop = cloud.workshop
 
     def decide() -> None:
+        position_id = shop.position()["position_id"]
         with shop.database.transaction() as tx:
-            position = positions_store.load(tx, shop.position()["position_id"])
+            position = positions_store.load(tx, position_id)
             assert position is not None
             plan_exit(tx, position, Reason.TIME_LIMIT, now=shop.clock.now(), trace_id="test")
 
