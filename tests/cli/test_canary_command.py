@@ -182,7 +182,7 @@ def test_status_and_doctor_name_accounts_that_need_a_canary(workshop: Workshop, 
     assert f"CANARY: {LIVE} takes no entries: none has passed with build {build_id()}" in status.out
     found = [each for each in doctor if each["check"] == "canaries"]
     assert [(each["subject"], each["verdict"]) for each in found] == [(LIVE, "bad")]
-    assert found[0]["fix"] == f"outcry canary --network testnet --account {LIVE}"
+    assert found[0]["fix"] == f"`outcry canary --network testnet --account {LIVE}`"
 
 
 def test_an_account_whose_canary_has_passed_is_not_named(workshop: Workshop, outcry: Outcry) -> None:
