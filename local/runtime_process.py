@@ -23,9 +23,8 @@ from local.runtime_api import Fault, Invocation, RuntimeApi
 
 _ROOT = Path(__file__).resolve().parent.parent
 RUNTIME = _ROOT / ".tools" / "runtime"
-INIT_LIMIT_S = (
-    60.0  # Lambda gives ten seconds; a busy machine that reads everything for the first time needs more
-)
+# Lambda gives ten seconds; a busy machine that reads everything for the first time needs more
+INIT_LIMIT_S = 60.0
 _MODULES_LIMIT_S = 30.0
 
 

@@ -31,9 +31,8 @@ QUEUES = {
 TICKS = "TicksHyperliquidQueue"
 OUTAGE_S = 60.0
 _VISIBILITY_S = 5
-_SILENCE_S = (
-    330.0  # CloudWatch looks at older minutes before it takes a missing one for a breach: five of them in all
-)
+# CloudWatch looks at older minutes before it takes a missing one for a breach: five of them in all
+_SILENCE_S = 330.0
 _THROUGH_THE_STOP = {"ETH": Decimal(2_935), "AVAX": Decimal("29.35")}  # their authors stated 2,940 and 29.4
 _ALARMS_AFTER_S = 70.0  # the last minute is complete by then
 _SETTLED_WITHIN_S = 240.0

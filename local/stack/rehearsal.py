@@ -18,9 +18,8 @@ from local.stack.report import expect, wait_for
 from local.stack.sam import STACK, Ran
 
 EVENTS = ROOT / "tests" / "events"
-FOR_CLOUDFORMATION = (
-    "migrate.stack.json"  # it names an address at which CloudFormation waits; nobody does here
-)
+# it names an address at which CloudFormation waits; nobody does here
+FOR_CLOUDFORMATION = "migrate.stack.json"
 NOTHING_FAILED = '{"batchItemFailures": []}'
 ANSWERS = {
     "api.health.json": '"statusCode": 200',

@@ -123,9 +123,8 @@ def running_rig(keep: Path | None = None, *, enforce_permissions: bool = False) 
         journal.unlink(missing_ok=True)
         venue, venue_url = serve("hyperliquid", ["--journal", journal], log=logs / "venue.log")
         stack.callback(venue.stop)
-        stack.callback(
-            os.kill, venue.pid, signal.SIGCONT
-        )  # a stopped process does not hear that it shall end
+        # a stopped process does not hear that it shall end
+        stack.callback(os.kill, venue.pid, signal.SIGCONT)
         x, x_url = serve("x_api", [], log=logs / "x.log")
         stack.callback(x.stop)
         rig = Rig(aws, venue_url, x_url, journal, logs, free_port(), folder / "data", venue)

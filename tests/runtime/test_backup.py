@@ -125,9 +125,8 @@ def test_a_restored_database_starts_paused_and_is_watched_until_somebody_resumes
     running.database = running.desk.database = wiring.database()
     running.executor = Executor(running.desk)
     running.monitor = Monitor(running.desk, running.executor.collector, live=("hyperliquid", "local"))
-    running.mark(
-        "BTC", "50000"
-    )  # the stop at the venue fills: what happened since the backup is read and booked
+    # the stop at the venue fills: what happened since the backup is read and booked
+    running.mark("BTC", "50000")
     running.watch()
     running.watch(after_s=60)
     position = running.position()

@@ -39,9 +39,8 @@ if TYPE_CHECKING:
     from outcry.signals.generate import SignalGenerator
     from outcry.venues.port import Venue
 
-DEADLINE_MARGIN = timedelta(
-    seconds=2
-)  # of a function's time limit, kept for writing down where the work stands
+# of a function's time limit, kept for writing down where the work stands
+DEADLINE_MARGIN = timedelta(seconds=2)
 LONGEST_RUN = timedelta(seconds=60)  # the longest time limit of a function whose claims are of fixed length
 MOST_POST_AGE = timedelta(hours=6)  # a post is not read any more; agents act on far younger ones
 PAPER_SLIPPAGE_BPS = 5

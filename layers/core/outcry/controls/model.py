@@ -31,9 +31,8 @@ class ScopeKind(StrEnum):
 
 
 DESK = ScopeKind.DESK.value
-UNSEEN = (
-    0  # the id of a control that is no row: the pause of a restored database which nobody has looked at yet
-)
+# the id of a control that is no row: the pause of a restored database which nobody has looked at yet
+UNSEEN = 0
 
 
 class UnknownScope(OutcryError):

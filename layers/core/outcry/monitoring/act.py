@@ -102,9 +102,8 @@ class Actor:
         assert decision.exit is not None
         owner = roster.deployment(tx, fresh.deployment_id) if fresh.deployment_id else None
         agent_id = owner.agent.agent_id if owner else None
-        is_protective = (
-            decision.exit in PROTECTIVE or agent_id == CANARY
-        )  # nobody watches a canary that is left over
+        # nobody watches a canary that is left over
+        is_protective = decision.exit in PROTECTIVE or agent_id == CANARY
         if not is_protective and is_halted(tx, fresh, agent_id):
             return None
         order_id = plan_exit(

@@ -10,9 +10,8 @@ from outcry.runtime.database import Row, Transaction
 _HELD = "is_owned and status not in ('CLOSED', 'ABANDONED') and size + acked_size > 0"
 _WAITS = "next_ring_at is not null and quarantined_at is null"
 LONGEST_WAY = timedelta(hours=6)  # from a decision to its entry's fill; agents act on far younger calls
-LONGEST_UNPROTECTED = timedelta(
-    minutes=15
-)  # from a fill to its stop; after the deadline a position is closed
+# from a fill to its stop; after the deadline a position is closed
+LONGEST_UNPROTECTED = timedelta(minutes=15)
 
 
 def book(tx: Transaction) -> list[Row]:

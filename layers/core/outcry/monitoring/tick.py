@@ -21,9 +21,8 @@ from outcry.runtime.version import build_id
 
 BEATS_S = (0, 15, 30, 45)
 LEASE = "tick"
-NOT_AGAIN_WITHIN = timedelta(
-    seconds=40
-)  # a ring for the same minute; the next minute's comes later, whatever its jitter
+# a ring for the same minute; the next minute's comes later, whatever its jitter
+NOT_AGAIN_WITHIN = timedelta(seconds=40)
 ACCOUNTS_PER_MESSAGE = 25
 URGENT_BACKOFF_S = 30  # what may be held or sent is looked at by every sweep, however often it failed
 

@@ -35,9 +35,8 @@ GOOD_FOR = timedelta(minutes=5)
 STOP_FRAC = Decimal("0.03")
 NEARER_STOP_FRAC = Decimal("0.02")
 SLIPPAGE_FRAC = Decimal("0.01")
-_ABOVE_MINIMUM = Decimal(
-    "1.15"
-)  # so that a mark that falls before the fill leaves the order above the minimum
+# so that a mark that falls before the fill leaves the order above the minimum
+_ABOVE_MINIMUM = Decimal("1.15")
 _CAP_ROOM = Decimal("1.03")  # so that a mark that rises within the chase does not cost the last lot
 _RULES = ExitRules(
     stop_frac=STOP_FRAC,

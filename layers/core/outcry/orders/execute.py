@@ -42,9 +42,8 @@ from outcry.runtime.reasons import Reason
 
 CLAIM_MARGIN = timedelta(seconds=5)
 AFTER_AN_ERROR_S = 30
-SOON_AFTER_AN_ERROR_S = (
-    2  # of what is urgent, doubled with each further error; a position without a stop is closed after 20 s
-)
+# of what is urgent, doubled with each further error; a position without a stop is closed after 20 s
+SOON_AFTER_AN_ERROR_S = 2
 _URGENT = frozenset({OrderKind.PROTECT, OrderKind.EXIT})
 MOST_STEPS = 40  # of one invocation; whatever is left is rung again
 

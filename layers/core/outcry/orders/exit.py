@@ -59,9 +59,8 @@ class ExitStep:
         order = held.order
         assert order.position_id is not None
         if order.status in {OrderStatus.WORKING, OrderStatus.UNKNOWN} and self._is_in_flight(order):
-            return self._attempt(
-                held, Decimal(0), Decimal(0)
-            )  # continue what is under way; the figures are prepared already
+            # continue what is under way; the figures are prepared already
+            return self._attempt(held, Decimal(0), Decimal(0))
         entry = self._kill_entry(order)
         self._collector.collect(held.account, also=[order.position_id])
         with self._desk.database.transaction() as tx:

@@ -148,9 +148,8 @@ def _encrypt(
     where = f"the database at {host}:{port}"
     try:
         plain.sendall(_TLS_REQUEST)
-        answer = plain.recv(
-            1
-        )  # one byte: what a third party slips in behind it is read as part of the handshake, and fails it
+        # one byte: what a third party slips in behind it is read as part of the handshake, and fails it
+        answer = plain.recv(1)
         if answer == b"S":
             return context.wrap_socket(plain, server_hostname=host)
     except ssl.SSLCertVerificationError as error:

@@ -37,9 +37,8 @@ _UNAVAILABLE_CLASSES = (
     "53",
     "25P03",
 )  # connection exception, operator intervention, insufficient resources, ended for idling in a transaction
-_TOLD = frozenset(
-    "SCMnt"
-)  # severity, code, message, constraint and table of an error; its detail shows the row
+# severity, code, message, constraint and table of an error; its detail shows the row
+_TOLD = frozenset("SCMnt")
 PLAN_IS_OUTDATED = "0A000"  # a kept statement no longer fits its table
 # serialization, deadlock, lock timeout, statement timeout, outdated plan: doing it again may cure it
 _REPEATABLE = ("40001", "40P01", "55P03", "57014", PLAN_IS_OUTDATED)

@@ -61,9 +61,8 @@ class CanaryRun:
         self._market = market
         self._report = report
         self._by = by
-        self.stands: Row | None = (
-            None  # the verdict that was written down, by this run or another; None: none could be
-        )
+        # the verdict that was written down, by this run or another; None: none could be
+        self.stands: Row | None = None
 
     def run(self) -> Report:
         """All steps, or as many as go well; then the verdict is written down. Never leaves a position without an exit planned.
