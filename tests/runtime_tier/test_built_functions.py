@@ -15,7 +15,7 @@ from outcry.custody.keyring import Keyring, activate_signer
 from outcry.custody.kms import Kms
 from outcry.runtime.database import Database
 from tests.architecture.sources import ROOT, Source, handlers
-from tests.functions.test_handlers import EVENTS, NO_FAILURES, Cloud, add_account
+from tests.functions.test_handlers import EVENTS, NO_FAILURES, Cloud, add_account, failure
 from tests.runtime_tier.figures import Figures
 from tests.toolchain.test_layers import PROGRAM, reached
 
@@ -75,7 +75,10 @@ def is_good(stem: str, ended: Invocation) -> bool:
     """Whether that is what the function answers when all went well."""
     if stem.startswith("api."):
         return bool(ended.answer["statusCode"] in {200, 503})
-    return ended.answer == NO_FAILURES if "Records" in event(stem) else isinstance(ended.answer, dict)
+    if "Records" not in event(stem):
+        return isinstance(ended.answer, dict)
+    # the order of the file is in no database here, and such a doorbell is never acknowledged
+    return bool(ended.answer == (failure(event(stem)) if stem.startswith("execute_orders.") else NO_FAILURES))
 
 
 def test_f22_every_function_of_the_checkout_is_built_with_its_handler(functions: dict[str, Built]) -> None:

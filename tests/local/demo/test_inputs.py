@@ -131,7 +131,10 @@ def test_a_desk_that_fails_validation_names_field_and_fix(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("network", ["mainnet", "testnet"])
 def test_f56_a_desk_for_a_real_network_is_refused(tmp_path: Path, network: str) -> None:
-    said = problem(desk=changed(DESK, tmp_path, "network: local", f"network: {network}"))
+    on_network = changed(DESK, tmp_path, "network: local", f"network: {network}")
+    own = changed(on_network, tmp_path, "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266", f"0x{'ab' * 20}")
+
+    said = problem(desk=own)
 
     assert f"is on {network}: the demo trades on local and paper alone" in said
 
