@@ -49,10 +49,10 @@ MUST_FIRE = {
     "MessagesFail": "every message fails while the database is gone",
     "TickSilent": "its schedule was switched off",
     "MonitorSilent": "nothing rang it while the tick was switched off",
+    "IngestSilent": "the tick, which tells how old its beat is, was switched off",
 }
 # What may fire or not, as the outage happens to lie within the minute.
 MAY_FIRE = {
-    "IngestSilent": "a minute's reading falls into the database's outage",
     "TickFails": "a minute's tick falls into an outage",
     "IngestPostsFails": "a minute's reading falls into the database's outage",
     "VenueUnreachable": "reads fail while the venue is silent",
