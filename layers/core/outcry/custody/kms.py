@@ -13,6 +13,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from outcry.runtime import edges
+from outcry.runtime.edges import Edge
 from outcry.runtime.errors import BugError, InfrastructureError, SignerRefused
 from outcry.runtime.secrets import Secret
 
@@ -117,7 +119,10 @@ class Kms:
         try:
             if self._client is None:
                 self._client = _client(self._attempts)
-            return getattr(self._client, call)(**request)
+            edges.reached(Edge.BEFORE_SEND, f"kms {call}")
+            answer = getattr(self._client, call)(**request)
+            edges.reached(Edge.AFTER_REPLY, f"kms {call}")
+            return answer
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code", "unknown"))
         except BotoCoreError as error:

@@ -23,7 +23,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pg8000.exceptions
 import pg8000.native
 
+from outcry.runtime import edges
 from outcry.runtime.connect import LoginRefused, login_fault, open_socket
+from outcry.runtime.edges import Edge
 from outcry.runtime.errors import BugError, ConfigurationError, DatabaseUnavailable, InfrastructureError
 from outcry.runtime.metrics import DATABASE_CONNECT_MS
 from outcry.runtime.secrets import Secret
@@ -185,10 +187,12 @@ class Database:
             raise AssertionError(
                 "a transaction is open already: an inner one would commit the outer one's work"
             )
+        edges.reached(Edge.BEGIN, "database")
         connection = self._begin()
         self._is_open = True
         try:
             yield Transaction(connection, self._prepared)
+            edges.reached(Edge.BEFORE_COMMIT, "database")
         except BaseException:
             self._rollback(connection)
             raise
@@ -196,6 +200,7 @@ class Database:
             self._commit(connection)
         finally:
             self._is_open = False
+        edges.reached(Edge.AFTER_COMMIT, "database")
 
     def close(self) -> None:
         """Close the connection; the next transaction opens another."""

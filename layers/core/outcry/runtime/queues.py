@@ -15,6 +15,8 @@ from enum import StrEnum
 from itertools import batched
 from typing import Any, Protocol
 
+from outcry.runtime import edges
+from outcry.runtime.edges import Edge
 from outcry.runtime.errors import InfrastructureError
 
 _BATCH = 10  # SQS SendMessageBatch takes at most ten entries
@@ -91,10 +93,12 @@ class SqsDoorbell:
                 }
                 for index, ring in enumerate(chunk)
             ]
+            edges.reached(Edge.BEFORE_SEND, f"queue {queue}")
             try:
                 answer = self._client.send_message_batch(QueueUrl=self._urls[queue], Entries=entries)
             except (BotoCoreError, ClientError) as error:
                 raise InfrastructureError(f"queue {queue} cannot be rung") from error
+            edges.reached(Edge.AFTER_REPLY, f"queue {queue}")
             if answer.get("Failed"):
                 raise InfrastructureError(
                     f"queue {queue} refused {len(answer['Failed'])} of {len(entries)} messages"

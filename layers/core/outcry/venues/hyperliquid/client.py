@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from outcry.runtime import edges
+from outcry.runtime.edges import Edge
 from outcry.runtime.errors import ConfigurationError, VenueUnreachable
 from outcry.runtime.metrics import VENUE_ERRORS, VENUE_WEIGHT, VenueError, VenueName
 from outcry.venues.port import Ambiguous, NotSent
@@ -142,6 +144,7 @@ class HyperliquidClient:
         VENUE_WEIGHT.record(weight, VenueName.HYPERLIQUID)
 
     def _post(self, path: str, body: str) -> HttpAnswer:
+        edges.reached(Edge.BEFORE_SEND, f"hyperliquid {path[1:]}")
         response = self._opened().post(
             self._base_url + path,
             data=body.encode(),
@@ -149,6 +152,7 @@ class HyperliquidClient:
             timeout=self._timeout,
             allow_redirects=False,
         )
+        edges.reached(Edge.AFTER_REPLY, f"hyperliquid {path[1:]}")
         return HttpAnswer(response.status_code, response.content.decode("utf-8", "replace"))
 
     def _opened(self) -> "requests.Session":
