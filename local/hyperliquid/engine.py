@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from local.hyperliquid import controls
 from local.hyperliquid.answers import BadRequest, Json, Refused, err
+from local.hyperliquid.arrivals import note_arrival
 from local.hyperliquid.clockwork import Clockwork, PriceEvent, to_ms
 from local.hyperliquid.config import Switches, VenueConfig, build_config
 from local.hyperliquid.exchange import execute, parse
@@ -78,6 +79,7 @@ class Engine:
         with self._lock:
             self.advance()
             self._keep_stale_states()
+            note_arrival(self.venue, request, body)
             return execute(self.venue, request)
 
     def info(self, body: Any, ip: str = LOCAL_IP) -> Any:

@@ -19,6 +19,8 @@ Kinds and their fields, besides `seq`, `time_ms`, `kind`:
 - `liquidated`: user, coin|null (null: the whole cross account), mark_px|null
 - `refused`: signer|null, action_type, text
 - `action`: signer, user, action_type, nonce, result (the /exchange answer)
+- `request`: signer, action_type, nonce, expires_after|null, cloids (of an order's rows), reduce_only (every row of
+  an order), digest (of the whole body). Written on arrival, before anything is decided, once for each arrival.
 - `reset`: no further fields; every account and order of before is void
 """
 
