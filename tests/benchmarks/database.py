@@ -6,14 +6,16 @@ the targets name are read back from the server, not assumed.
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from pg8000.native import PreparedStatement
+
 from local.postgres import Postgres, temporary_postgres
-from outcry.runtime.database import Address, Database, Row, Transaction
+from outcry.runtime.database import Address, Database, Transaction
 from outcry.runtime.migrations import migrate
 
 _TEMPLATE = "benchmark_template"
@@ -38,32 +40,8 @@ class Asked:
         )
 
 
-class _CountedTransaction(Transaction):
-    def __init__(self, inner: Transaction, asked: Asked) -> None:
-        super().__init__(inner._connection, inner._prepared)
-        self._asked = asked
-
-    def all(self, sql: str, **parameters: Any) -> list[Row]:
-        began = time.perf_counter()
-        try:
-            return super().all(sql, **parameters)
-        finally:
-            self._count(began)
-
-    def execute(self, sql: str, **parameters: Any) -> int:
-        began = time.perf_counter()
-        try:
-            return super().execute(sql, **parameters)
-        finally:
-            self._count(began)
-
-    def _count(self, began: float) -> None:
-        self._asked.statements += 1
-        self._asked.seconds += time.perf_counter() - began
-
-
 class CountingDatabase(Database):
-    """The real connection, which also counts. `begin` and `commit` are part of `seconds` and of no statement."""
+    """The real connection, which also counts. `begin` travels with a statement; `commit` is part of `seconds` and of no statement."""
 
     def __init__(self, address: Address) -> None:
         super().__init__(address, network="local", statement_timeout_s=60)
@@ -71,13 +49,23 @@ class CountingDatabase(Database):
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        began = time.perf_counter()
+        self.asked.transactions += 1
         with super().transaction() as tx:
+            yield tx
+
+    def _run(self, sql: str, parameters: dict[str, Any]) -> tuple[PreparedStatement, Any]:
+        self.asked.statements += 1
+        return self._timed(lambda: super(CountingDatabase, self)._run(sql, parameters))
+
+    def _commit(self) -> None:
+        self._timed(super()._commit)
+
+    def _timed[T](self, call: Callable[[], T]) -> T:
+        began = time.perf_counter()
+        try:
+            return call()
+        finally:
             self.asked.seconds += time.perf_counter() - began
-            self.asked.transactions += 1
-            yield _CountedTransaction(tx, self.asked)
-            began = time.perf_counter()
-        self.asked.seconds += time.perf_counter() - began
 
 
 @dataclass(slots=True)

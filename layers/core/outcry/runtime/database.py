@@ -3,8 +3,9 @@
 Promises:
 - `transaction()` commits at the end of the block and rolls back on any exception; no network call belongs inside it.
 - Statement and lock timeouts are set on the server, so that no statement outlives a Lambda.
-- A socket that died while the process was frozen is replaced once, at the start of a transaction, where nothing has
-  been done yet. In the middle of work it is never replaced: `DatabaseUnavailable` is raised and the queue repeats.
+- `begin` travels with the first statement of a transaction, in one round trip; one without statements asks for nothing.
+- A socket that died while the process was frozen is replaced once, at the first statement of a transaction, where nothing
+  has been done yet. In the middle of work it is never replaced: `DatabaseUnavailable` is raised and the queue repeats.
 - Certificate and host name are verified; a plain connection is refused everywhere but on `network = local` (see `connect`).
 
 A connection is never shared by threads.
@@ -96,18 +97,40 @@ class Address:
         )
 
 
+class _Session:
+    """One login: its connection, and the statements that were prepared on it."""
+
+    def __init__(self, connection: pg8000.native.Connection) -> None:
+        self.connection = connection
+        self._prepared: dict[str, pg8000.native.PreparedStatement] = {}
+        self._begin = connection.prepare("begin")
+
+    def run(
+        self, sql: str, parameters: dict[str, Any], *, begins: bool
+    ) -> tuple[pg8000.native.PreparedStatement, Any]:
+        """Run a statement; `begins` opens the transaction with it. The statement, which knows its columns and count, and its rows."""
+        statement = self._prepared.get(sql)
+        if statement is None:
+            statement = self._prepared[sql] = self.connection.prepare(sql)
+        if begins:  # written to the driver's buffer alone: it leaves together with the statement
+            self.connection.send_BIND(self._begin.name_bin, ())
+            self.connection.send_EXECUTE()
+        return statement, statement.run(**parameters)
+
+    def forget(self, sql: str) -> None:
+        """Prepare a statement anew when it is run again."""
+        self._prepared.pop(sql, None)
+
+
 class Transaction:
     """One open transaction. Parameters are written `:name`; money comes back as Decimal, times as aware UTC."""
 
-    def __init__(
-        self, connection: pg8000.native.Connection, prepared: dict[str, pg8000.native.PreparedStatement]
-    ) -> None:
-        self._connection = connection
-        self._prepared = prepared
+    def __init__(self, database: "Database") -> None:
+        self._database = database
 
     def all(self, sql: str, **parameters: Any) -> list[Row]:
         """Every row of the answer."""
-        statement, rows = self._run(sql, parameters)
+        statement, rows = self._database._run(sql, parameters)
         names = [column["name"] for column in statement.columns or []]
         return [dict(zip(names, row, strict=True)) for row in rows or []]
 
@@ -120,37 +143,12 @@ class Transaction:
 
     def execute(self, sql: str, **parameters: Any) -> int:
         """Run a statement for its effect and return how many rows it touched."""
-        statement, _ = self._run(sql, parameters)
+        statement, _ = self._database._run(sql, parameters)
         return max(int(statement._context.row_count), 0)
 
     def script(self, sql: str) -> None:
         """Run several statements without parameters: migrations only. Raises BugError, in the database's words, for a wrong one."""
-        try:
-            self._guard(lambda: self._connection.execute_simple(sql))
-        except pg8000.exceptions.DatabaseError as error:
-            raise BugError(str(_detail(error).get("M", error))) from error
-
-    def _statement(self, sql: str) -> pg8000.native.PreparedStatement:
-        statement = self._prepared.get(sql)
-        if statement is None:
-            statement = self._prepared[sql] = self._guard(lambda: self._connection.prepare(sql))
-        return statement
-
-    def _run(self, sql: str, parameters: dict[str, Any]) -> tuple[pg8000.native.PreparedStatement, Any]:
-        statement = self._statement(sql)
-        try:
-            return statement, self._guard(lambda: statement.run(**parameters))
-        except InfrastructureError:
-            self._prepared.pop(sql, None)  # a plan that a migration made stale would fail on every retry
-            raise
-
-    def _guard[T](self, call: Callable[[], T]) -> T:
-        try:
-            return call()
-        except pg8000.exceptions.DatabaseError as error:
-            raise _translated(error) from error
-        except (OSError, pg8000.exceptions.InterfaceError) as error:
-            raise DatabaseUnavailable(str(error)) from error
+        self._database._script(sql)
 
 
 class Database:
@@ -173,9 +171,10 @@ class Database:
         self._statement_timeout_s = statement_timeout_s
         self._lock_timeout_s = lock_timeout_s
         self._application = application
-        self._connection: pg8000.native.Connection | None = None
-        self._prepared: dict[str, pg8000.native.PreparedStatement] = {}
+        self._session: _Session | None = None
+        self._is_new = True  # nothing was done on the session before this transaction
         self._is_open = False
+        self._has_begun = False
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -188,62 +187,87 @@ class Database:
                 "a transaction is open already: an inner one would commit the outer one's work"
             )
         edges.reached(Edge.BEGIN, "database")
-        connection = self._begin()
-        self._is_open = True
+        self._is_new = self._session is None
+        if self._session is None:
+            self._session = self._connect()
+        self._is_open, self._has_begun = True, False
         try:
-            yield Transaction(connection, self._prepared)
+            yield Transaction(self)
             edges.reached(Edge.BEFORE_COMMIT, "database")
         except BaseException:
-            self._rollback(connection)
+            self._rollback()
             raise
         else:
-            self._commit(connection)
+            self._commit()
         finally:
             self._is_open = False
         edges.reached(Edge.AFTER_COMMIT, "database")
 
     def close(self) -> None:
         """Close the connection; the next transaction opens another."""
-        connection, self._connection = self._connection, None
-        self._prepared = {}
-        if connection is not None:
+        session, self._session = self._session, None
+        if session is not None:
             try:
-                connection.close()
+                session.connection.close()
             except (OSError, pg8000.exceptions.Error):
                 return
 
-    def _begin(self) -> pg8000.native.Connection:
-        if self._connection is not None:
-            try:
-                self._connection.run("begin")
-                return self._connection
-            except (OSError, pg8000.exceptions.Error):
-                self.close()
-        self._connection = self._connect()
+    def _run(self, sql: str, parameters: dict[str, Any]) -> tuple[pg8000.native.PreparedStatement, Any]:
+        """Run a statement of the open transaction. Where it is the first, a socket that died meanwhile is replaced once."""
+        begins, self._has_begun = not self._has_begun, True
         try:
-            self._connection.run("begin")
-        except (OSError, pg8000.exceptions.Error) as error:
-            self.close()
-            raise DatabaseUnavailable(str(error)) from error
-        return self._connection
+            return self._guard(lambda session: session.run(sql, parameters, begins=begins))
+        except DatabaseUnavailable:
+            if self._is_new or not begins:
+                raise
+        except InfrastructureError:
+            if self._session is not None:  # a plan that a migration made stale would fail on every retry
+                self._session.forget(sql)
+            raise
+        self.close()
+        self._session, self._is_new = self._connect(), True
+        return self._guard(lambda session: session.run(sql, parameters, begins=True))
 
-    def _commit(self, connection: pg8000.native.Connection) -> None:
+    def _script(self, sql: str) -> None:
         try:
-            connection.run("commit")
+            if not self._has_begun:
+                self._run("select", {})
+            self._guard(lambda session: session.connection.execute_simple(sql))
         except pg8000.exceptions.DatabaseError as error:
-            self._rollback(connection)
+            raise BugError(str(_detail(error).get("M", error))) from error
+
+    def _guard[T](self, call: Callable[[_Session], T]) -> T:
+        if self._session is None:
+            raise DatabaseUnavailable("the connection was closed in the middle of a transaction")
+        try:
+            return call(self._session)
+        except pg8000.exceptions.DatabaseError as error:
             raise _translated(error) from error
         except (OSError, pg8000.exceptions.InterfaceError) as error:
-            self.close()
             raise DatabaseUnavailable(str(error)) from error
 
-    def _rollback(self, connection: pg8000.native.Connection) -> None:
+    def _commit(self) -> None:
+        """A commit whose answer does not come may have been kept: nobody is told so, and whoever repeats finds the work done."""
+        if not self._has_begun:
+            return
         try:
-            connection.run("rollback")
+            self._guard(lambda session: session.connection.run("commit"))
+        except DatabaseUnavailable:
+            self.close()
+            raise
+        except BaseException:
+            self._rollback()
+            raise
+
+    def _rollback(self) -> None:
+        if not self._has_begun or self._session is None:
+            return
+        try:
+            self._session.connection.run("rollback")
         except (OSError, pg8000.exceptions.Error):
             self.close()
 
-    def _connect(self) -> pg8000.native.Connection:
+    def _connect(self) -> _Session:
         try:
             return self._log_in(self._address)
         except LoginRefused:
@@ -255,7 +279,7 @@ class Database:
                 raise
             return self._log_in(self._address)
 
-    def _log_in(self, address: Address) -> pg8000.native.Connection:
+    def _log_in(self, address: Address) -> _Session:
         began_s = time.perf_counter()
         opened = open_socket(address.host, address.port, address.socket, self._network, address.ca_file)
         opened.settimeout(int(self._statement_timeout_s) + 5)
@@ -268,16 +292,17 @@ class Database:
                 ssl_context=False,  # it is as secure as it will be: the driver has nothing to negotiate
                 application_name=self._application,
             )
-            for name, seconds in (
-                ("statement_timeout", self._statement_timeout_s),
-                ("lock_timeout", self._lock_timeout_s),
-                ("idle_in_transaction_session_timeout", self._statement_timeout_s * 2),
-            ):
-                connection.run(
-                    "select set_config(:name, :value, false)", name=name, value=f"{int(seconds * 1000)}ms"
-                )
-            connection.run("set timezone to 'UTC'")
+            connection.run(
+                """
+                select set_config('statement_timeout', :statement, false), set_config('lock_timeout', :lock, false),
+                       set_config('idle_in_transaction_session_timeout', :idle, false), set_config('timezone', 'UTC', false)
+                """,
+                statement=f"{int(self._statement_timeout_s * 1000)}ms",
+                lock=f"{int(self._lock_timeout_s * 1000)}ms",
+                idle=f"{int(self._statement_timeout_s * 2000)}ms",
+            )
             connection.register_in_adapter(pg8000.native.TIMESTAMPTZ, _moment)
+            session = _Session(connection)
         except (OSError, pg8000.exceptions.Error) as error:
             opened.close()
             refusal = _refusal(error)
@@ -292,7 +317,7 @@ class Database:
             opened.close()
             raise
         DATABASE_CONNECT_MS.record((time.perf_counter() - began_s) * 1000)
-        return connection
+        return session
 
 
 def _refusal(error: BaseException) -> dict[str, Any]:
