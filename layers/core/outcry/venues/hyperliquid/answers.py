@@ -19,7 +19,7 @@ from typing import Any
 
 from outcry.runtime.clock import from_milliseconds
 from outcry.runtime.errors import BugError, UnknownAnswer
-from outcry.venues.hyperliquid.wire import from_wire, order_id
+from outcry.venues.hyperliquid.wire import from_wire, from_wires, order_id
 from outcry.venues.port import (
     AccountMode,
     AccountSnapshot,
@@ -36,6 +36,8 @@ from outcry.venues.port import (
 
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}")
 _PERPETUAL = re.compile(r"[A-Za-z0-9]+")
+_IS_BUY = {"B": True, "A": False}
+_IS_ISOLATED = {"isolated": True, "cross": False}
 _STANDARD_MODES = frozenset({"default", "disabled"})
 _STATES = {
     "open": OrderState.OPEN,
@@ -68,8 +70,13 @@ class Role:
 
 def read[T](what: str, raw: str, parse: Callable[[Any], T]) -> T:
     """Parse a body of JSON. Raises UnknownAnswer with the body where `parse` does not know it."""
+    return understand(what, raw, lambda text: parse(json.loads(text)), raw=raw)
+
+
+def understand[T](what: str, body: Any, parse: Callable[[Any], T], *, raw: str) -> T:
+    """What `parse` makes of a body. Raises UnknownAnswer with the body as it came, `raw`, where it does not know it."""
     try:
-        return parse(json.loads(raw))
+        return parse(body)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnknownAnswer(f"hyperliquid {what}: {type(error).__name__} {error}", raw) from error
 
@@ -118,10 +125,6 @@ def _positive(value: Any) -> Decimal:
     if number <= 0:
         raise ValueError("a number above zero expected")
     return number
-
-
-def _is_buy(value: Any) -> bool:
-    return {"B": True, "A": False}[value]
 
 
 def _cloid(value: Any) -> str | None:
@@ -192,7 +195,7 @@ def account(body: Any) -> AccountSnapshot:
     """`clearinghouseState`. Free: account value less margin in use, never below zero (docs, margining)."""
     summary = body["marginSummary"]
     equity = from_wire(summary["accountValue"])
-    holdings = map(_holding, _rows(body["assetPositions"]))
+    holdings = _holdings(_rows(body["assetPositions"]))
     return AccountSnapshot(
         equity_usd=equity,
         free_usd=max(Decimal(0), equity - from_wire(summary["totalMarginUsed"])),
@@ -201,22 +204,29 @@ def account(body: Any) -> AccountSnapshot:
     )
 
 
-def _holding(row: Any) -> Holding:
+def _holdings(rows: list[Any]) -> Iterable[Holding]:
+    """Field by field over all rows, not row by row: the monitor reads thousands of them in every pass."""
+    positions = [_one_way(row) for row in rows]
+    leverages = [position["leverage"] for position in positions]
+    liquidations = [position["liquidationPx"] for position in positions]
+    limits = from_wires(["0" if price is None else price for price in liquidations])
+    return map(
+        Holding,
+        [_text(position["coin"]) for position in positions],
+        from_wires([position["szi"] for position in positions]),
+        from_wires([position["entryPx"] for position in positions]),
+        [Decimal(_integer(leverage["value"])) for leverage in leverages],
+        [_IS_ISOLATED[leverage["type"]] for leverage in leverages],
+        [None if price is None else limit for price, limit in zip(liquidations, limits, strict=True)],
+        from_wires([position["marginUsed"] for position in positions]),
+        from_wires([position["unrealizedPnl"] for position in positions]),
+    )
+
+
+def _one_way(row: Any) -> Any:
     if row["type"] != "oneWay":
         raise ValueError("a position that is not one-way")
-    position = row["position"]
-    leverage = position["leverage"]
-    liquidation = position["liquidationPx"]
-    return Holding(
-        market=_text(position["coin"]),
-        size=from_wire(position["szi"]),
-        entry_price=from_wire(position["entryPx"]),
-        leverage=Decimal(_integer(leverage["value"])),
-        is_isolated={"isolated": True, "cross": False}[leverage["type"]],
-        liquidation_price=None if liquidation is None else from_wire(liquidation),
-        margin_used_usd=from_wire(position["marginUsed"]),
-        unrealised_pnl_usd=from_wire(position["unrealizedPnl"]),
-    )
+    return row["position"]
 
 
 def account_mode(body: Any) -> AccountMode:
@@ -239,7 +249,7 @@ def _open_order(row: Any) -> OpenOrder:
     _flag(row["isPositionTpsl"])
     return OpenOrder(
         market=_text(row["coin"]),
-        is_buy=_is_buy(row["side"]),
+        is_buy=_IS_BUY[row["side"]],
         size=from_wire(row["sz"]),
         venue_order_id=order_id(row),
         cloid=_cloid(row["cloid"]),
@@ -294,7 +304,7 @@ def _fill(row: Any, address: str) -> VenueFill:
     return VenueFill(
         fill_id=str(_integer(row["tid"])),
         market=_text(row["coin"]),
-        is_buy=_is_buy(row["side"]),
+        is_buy=_IS_BUY[row["side"]],
         price=_positive(row["px"]),
         size=_positive(row["sz"]),
         fee_usd=from_wire(row["fee"]),

@@ -43,6 +43,14 @@ _HEADERS = {"Content-Type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
+class Body:
+    """A complete answer to a read: as it came, and as JSON."""
+
+    raw: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
 class HttpAnswer:
     """A complete answer to a send."""
 
@@ -102,7 +110,7 @@ class HyperliquidClient:
         self._session = session
         self.weight_used = 0
 
-    def info(self, query: Mapping[str, Any]) -> str:
+    def info(self, query: Mapping[str, Any]) -> Body:
         """The body of a complete 200 answer of JSON. Raises VenueUnreachable for anything else."""
         import requests
 
@@ -117,11 +125,10 @@ class HyperliquidClient:
             count_failure(VenueError.LIMITED if answer.status == LIMITED else VenueError.UNREACHABLE)
             raise VenueUnreachable(f"hyperliquid {kind}: HTTP {answer.status}")
         try:
-            json.loads(answer.body)
+            return Body(answer.body, json.loads(answer.body))
         except (ValueError, RecursionError):
             count_failure(VenueError.UNREACHABLE)
             raise VenueUnreachable(f"hyperliquid {kind}: the answer is not JSON") from None
-        return answer.body
 
     def charge_rows(self, rows: int) -> None:
         """Count the weight of a long answer: one for each 20 rows of fills or funding."""

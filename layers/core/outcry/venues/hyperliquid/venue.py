@@ -16,7 +16,7 @@ from outcry.runtime.metrics import VenueError
 from outcry.runtime.reasons import Reason
 from outcry.venues.hyperliquid import answers, signing, wire
 from outcry.venues.hyperliquid.answers import Role, lower_address
-from outcry.venues.hyperliquid.client import LIMITED, HttpAnswer, HyperliquidClient, count_failure
+from outcry.venues.hyperliquid.client import LIMITED, Body, HttpAnswer, HyperliquidClient, count_failure
 from outcry.venues.port import (
     AccountMode,
     AccountSnapshot,
@@ -108,9 +108,9 @@ class HyperliquidVenue:
 
     def marks(self) -> Marks:
         """The mark of every market that trades, as of the receipt of the complete answer. Weight 20."""
-        raw = self._client.info({"type": "metaAndAssetCtxs"})
+        body = self._client.info({"type": "metaAndAssetCtxs"})
         received_at = self._clock.now()
-        return Marks(_parsed("metaAndAssetCtxs", raw, answers.marks), received_at)
+        return Marks(_parsed("metaAndAssetCtxs", body, answers.marks), received_at)
 
     def account(self, address: str) -> AccountSnapshot:
         """The account's worth and holdings. Weight 2."""
@@ -216,9 +216,9 @@ class HyperliquidVenue:
         return Answer(outcome, reply.body)
 
 
-def _parsed[T](what: str, raw: str, parse: Callable[[Any], T]) -> T:
+def _parsed[T](what: str, body: Body, parse: Callable[[Any], T]) -> T:
     try:
-        return answers.read(what, raw, parse)
+        return answers.understand(what, body.value, parse, raw=body.raw)
     except UnknownAnswer:
         count_failure(VenueError.UNKNOWN_ANSWER)
         raise
