@@ -115,23 +115,10 @@ def answer(
 
 def set_aside(what: "Claimable", message: Message, error: Exception) -> None:
     """Quarantine a row on the last delivery of its message, and page a person: a redrive clears it."""
-    from outcry.notices.model import Level
-    from outcry.notices.tell import tell
-    from outcry.runtime.leases import quarantine
+    from outcry.notices import aside
 
-    key, now = int(message.id), clock().now()
     with database().transaction() as tx:
-        if quarantine(tx, what, key, now=now, error=f"{type(error).__name__}: {error}"):
-            tell(
-                tx,
-                level=Level.PAGE,
-                topic="quarantine",
-                subject=f"A row of {what.table} was set aside",
-                text=f"{what.table} {key} failed on its last delivery: {type(error).__name__}. Redrive it after a look.",
-                dedupe_key=f"quarantine:{what.table}:{key}:{now:%Y-%m-%dT%H:%M}",
-                now=now,
-                trace_id=message.trace_id or None,
-            )
+        aside.set_aside(tx, what, int(message.id), error, now=clock().now(), trace_id=message.trace_id)
 
 
 # ─── posts, calls, signals, notices ──────────────────────────────────────────────────────────────────────────
