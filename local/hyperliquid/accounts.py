@@ -4,7 +4,7 @@ Promises: plain mutable records, no rule lives here; money is Decimal, times are
 the cash outside isolated positions: deposits, realised PnL, fees, funding. Never formats an answer.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from local.hyperliquid.decimals import ZERO
 
 Mode = Literal["cross", "isolated"]
 KEPT_ORDERS = 2000
+KEPT_PAST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ class Trigger:
 
 @dataclass(slots=True)
 class Order:
-    """One order from placement to its end. `sz` is what remains; `live` is False for a child that waits."""
+    """One order from placement to its end. `sz` is what remains; `live` is False for a child that waits;
+    `signer` signed it, None for an order by hand."""
 
     oid: int
     user: str
@@ -70,6 +72,7 @@ class Order:
     children: list[int] = field(default_factory=list)
     builder: str | None = None
     builder_tenths_bp: int = 0
+    signer: str | None = None
 
     @property
     def side(self) -> str:
@@ -101,7 +104,7 @@ class Account:
     builders: dict[str, str] = field(default_factory=dict)
     cancel_at_ms: int | None = None
     cancels_on: tuple[int, int] = (0, 0)
-    stale_state: tuple[int, dict[str, Any]] | None = None
+    past: deque[Any] = field(default_factory=lambda: deque(maxlen=KEPT_PAST))
 
     def szi(self, coin: str) -> Decimal:
         position = self.positions.get(coin)

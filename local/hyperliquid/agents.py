@@ -2,11 +2,13 @@
 
 Promises: one unnamed and three named agents per master (more with volume and sub-accounts); the same name
 replaces at once; address zero removes and blocks approvals for five seconds; an address serves once in its
-life. Never checks signatures: the caller has recovered the master already.
+life. `cancel_orders_of(master, agent)` is called where a dropped agent takes its resting orders along.
+Never checks signatures: the caller has recovered the master already.
 Sources: Hyperliquid docs, nonces-and-api-wallets and exchange-endpoint; recorded testnet answers.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -44,6 +46,7 @@ class AgentBook:
         self._live: dict[str, Agent] = {}
         self._ever: set[str] = set()
         self._removed_ms: dict[str, int] = {}
+        self.cancel_orders_of: Callable[[str, str], object] = lambda master, agent: None
 
     def get(self, address: str) -> Agent | None:
         return self._live.get(address)
@@ -99,11 +102,16 @@ class AgentBook:
         self._ever.add(address)
         self._journal.write("agent", now_ms, master=master, agent=address, name=name, status="approved")
 
-    def revoke(self, address: str, now_ms: int, status: str = "revoked") -> bool:
+    def revoke(self, address: str, now_ms: int, status: str = "revoked", orders: str | None = None) -> bool:
+        """End an agent; `orders` ("kept" or "cancelled") says what becomes of those that it signed."""
         agent = self._live.get(address)
         if agent is not None:
-            self._drop(agent, status, now_ms)
+            self._drop(agent, status, now_ms, orders)
         return agent is not None
+
+    def live(self) -> list[Agent]:
+        """Every agent that has not been dropped, oldest first."""
+        return list(self._live.values())
 
     def prune_master(self, master: str, now_ms: int) -> None:
         """A master without funds loses its agents."""
@@ -114,12 +122,14 @@ class AgentBook:
         """Set an agent's end, for tests of expiry."""
         self._live[address].valid_until_ms = at_ms
 
-    def _drop(self, agent: Agent, status: str, now_ms: int) -> None:
+    def _drop(self, agent: Agent, status: str, now_ms: int, orders: str | None = None) -> None:
         del self._live[agent.address]
         self._nonces.forget(agent.address)
         self._journal.write(
             "agent", now_ms, master=agent.master, agent=agent.address, name=agent.name, status=status
         )
+        if (orders or (self.switches.pruned_agent_orders if status == "pruned" else "kept")) == "cancelled":
+            self.cancel_orders_of(agent.master, agent.address)
 
     @staticmethod
     def _parse(full_name: str, now_ms: int) -> tuple[str | None, int]:

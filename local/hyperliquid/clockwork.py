@@ -1,4 +1,5 @@
-"""Moves the venue through time: price events, hourly funding, scheduled cancels, each at its own moment.
+"""Moves the venue through time: price events, hourly funding, scheduled cancels, and what a fault put off,
+each at its own moment.
 
 Promises: events happen in time order with their own block time, however late the request that reveals them;
 after each mark the market's triggers, resting limits and liquidations are evaluated at that moment. Block
@@ -6,7 +7,8 @@ time never falls. Never reads a clock: it is told how far to go.
 Source for funding: Hyperliquid docs, funding (size x oracle x rate, longs pay a positive rate).
 """
 
-from collections.abc import Iterable, Iterator
+import heapq
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,6 +22,7 @@ from local.hyperliquid.liquidation import liquidate_all
 from local.hyperliquid.margin import is_isolated
 from local.hyperliquid.market import Market
 from local.hyperliquid.matching import fill_resting, fire_triggers
+from local.hyperliquid.past import remember
 from local.hyperliquid.resting import end_all
 from local.hyperliquid.state import Venue
 
@@ -134,6 +137,7 @@ def run_scheduled_cancels(venue: Venue) -> None:
     for account in venue.accounts.values():
         if account.cancel_at_ms is None or account.cancel_at_ms > venue.now_ms:
             continue
+        remember(venue, account)
         account.cancel_at_ms = None
         day, count = account.cancels_on
         today = venue.now_ms // _DAY_MS
@@ -148,14 +152,24 @@ class Clockwork:
         self._prices = iter(prices)
         self._next = next(self._prices, None)
         self._next_funding_ms = (start_ms // HOUR_MS + 1) * HOUR_MS + _FUNDING_STAMP_MS
+        self._later: list[tuple[int, int, Callable[[], object]]] = []
+        self._count = 0
+
+    def at(self, moment_ms: int, act: Callable[[], object]) -> None:
+        """Do `act` once block time reaches `moment_ms`; what is due at one moment keeps its order."""
+        self._count += 1
+        heapq.heappush(self._later, (moment_ms, self._count, act))
 
     def advance(self, venue: Venue, until_ms: int) -> None:
         """Play every event up to and including `until_ms`, then set block time to it."""
         while True:
             cancel_ms = min((a.cancel_at_ms for a in venue.accounts.values() if a.cancel_at_ms), default=None)
             price_ms = self._next.at_ms if self._next is not None else None
+            later_ms = self._later[0][0] if self._later else None
             moments = [
-                m for m in (price_ms, self._next_funding_ms, cancel_ms) if m is not None and m <= until_ms
+                m
+                for m in (price_ms, self._next_funding_ms, cancel_ms, later_ms)
+                if m is not None and m <= until_ms
             ]
             if not moments:
                 break
@@ -167,6 +181,8 @@ class Clockwork:
                 pay_funding(venue)
                 self._next_funding_ms += HOUR_MS
                 liquidate_all(venue)
+            elif later_ms == moment:
+                heapq.heappop(self._later)[2]()
             else:
                 run_scheduled_cancels(venue)
         venue.now_ms = max(venue.now_ms, until_ms)

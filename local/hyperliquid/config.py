@@ -42,7 +42,10 @@ class MarketSpec(_Frozen):
 
 
 class Switches(_Frozen):
-    """Behaviour that is unverified on the real venue, or that a test wants otherwise. Times in ms."""
+    """Behaviour that is unverified on the real venue, or that a test wants otherwise. Times in ms.
+
+    `clock_skew_ms` is how far the venue's clock is ahead of ours; `fills_step_ms` how much longer each further
+    fill of one order takes to be listed; `limited_commits` whether a 429 may follow the execution."""
 
     network: Literal["Mainnet", "Testnet"] = "Testnet"
     ip_limit: bool = True
@@ -52,22 +55,34 @@ class Switches(_Frozen):
     expired_costs: int = 5
     order_status_lag_ms: int = 0
     fills_lag_ms: int = 0
+    fills_step_ms: int = 0
     state_lag_ms: int = 0
+    orders_lag_ms: int = 0
+    clock_skew_ms: int = 0
+    limited_commits: bool = False
+    duplicate_below_floor: Literal["duplicate", "too_low"] = "duplicate"
     duplicate_open_cloid: Literal["accept", "refuse"] = "accept"
     replaced_agent_text: Literal["does_not_exist", "must_deposit"] = "does_not_exist"
     l1_error_prefix: bool = False
     agent_expiry_lag_ms: int = 900_000
     prune_unfunded_agents: bool = True
+    pruned_agent_orders: Literal["kept", "cancelled"] = "kept"
     position_tpsl_zero_size: Literal["refuse", "whole"] = "refuse"
     position_tpsl_grows: bool = False
     failed_modify_keeps_old: bool = True
     partial_gtc_status: Literal["resting", "filled"] = "resting"
+    partial_ioc_status: Literal["filled", "canceled"] = "filled"
+    statuses_carry_cloid: bool = True
     prevalidation_shape: Literal["statuses", "err"] = "statuses"
     min_notional_price: Literal["limit", "mark"] = "limit"
     no_match_before_min_notional: bool = True
+    no_match_before_reduce_only: bool = False
+    margin_before_min_notional: bool = False
     liquidation_before_triggers: bool = False
     older_reduce_only_limit_cancelled: bool = True
+    older_stop_cancelled: bool = False
     post_only_phase: bool = False
+    triggers_find_nothing: bool = False
 
 
 class VenueConfig(_Frozen):

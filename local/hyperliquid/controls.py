@@ -8,14 +8,17 @@ with a sentence that names it. Never part of the real venue's surface.
 - mark {market, mark, oracle?}              book {market, bids?, asks?} rows of [px, sz]; both absent: reset
 - funding_rate {market, rate}               advance {}  (plays events up to the clock)
 - trade_by_hand {user, coin, is_buy, sz, limit_px?, reduce_only?}    cancel_by_hand {user, oid}
+- hand {user, coin, act, ...} see `hand`    faults {}  (how often each kind of fault struck)
 - abstraction {user, mode}                  switch {name: value, ...}
-- fault {...} see `faults`; {"clear": true} removes all             reset {}       dump {}
+- fault {"on": "exchange"|"info"} see `faults`, {"on": "venue"} see `events`; {"clear": true} removes those
+  of the wire that still wait                                       reset {}       dump {}
 """
 
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from local.hyperliquid import hand
 from local.hyperliquid.accounts import Account
 from local.hyperliquid.actions import move_cash
 from local.hyperliquid.answers import BadRequest, Json, Refused
@@ -24,11 +27,9 @@ from local.hyperliquid.clockwork import apply_mark
 from local.hyperliquid.decimals import wire
 from local.hyperliquid.info_user import clearinghouse_state, free_collateral, frontend_open_orders
 from local.hyperliquid.market import Market
-from local.hyperliquid.placement import build, place
+from local.hyperliquid.past import remember
 from local.hyperliquid.resting import end
 from local.hyperliquid.state import Venue
-
-_HAND_BAND = Decimal("0.5")
 
 
 def wrong(field: str, fix: str) -> BadRequest:
@@ -131,24 +132,28 @@ def trade_by_hand(venue: Venue, body: Json) -> Json:
     is_buy = body.get("is_buy")
     if not isinstance(is_buy, bool):
         raise wrong("is_buy", "needs true or false")
-    limit = market.mark * (1 + (_HAND_BAND if is_buy else -_HAND_BAND))
-    if "limit_px" in body:
-        limit = money(body, "limit_px")
-    row = {
-        "a": market.index,
-        "b": is_buy,
-        "p": f"{limit:f}",
-        "s": f"{money(body, 'sz'):f}",
-        "r": bool(body.get("reduce_only", False)),
-        "t": {"limit": {"tif": "Ioc"}},
-    }
-    return {"status": place(venue, account, build(venue, account, row), "hand")}
+    status = hand.send(
+        venue,
+        account,
+        market,
+        is_buy=is_buy,
+        size=money(body, "sz"),
+        limit=money(body, "limit_px") if "limit_px" in body else None,
+        reduce_only=bool(body.get("reduce_only", False)),
+    )
+    return {"status": status}
+
+
+def by_hand(venue: Venue, body: Json) -> Json:
+    """What the account's owner does at another screen; see `hand`."""
+    return hand.act(venue, venue.ensure_account(_user(body)), _market(venue, body, "coin"), body)
 
 
 def cancel_by_hand(venue: Venue, body: Json) -> Json:
     account = venue.ensure_account(_user(body))
     order = account.open_orders.get(int(str(body.get("oid", -1))))
     if order is not None:
+        remember(venue, account)
         end(venue, account, order, "canceled")
     return {"cancelled": order is not None}
 
@@ -191,6 +196,7 @@ CONTROLS: dict[str, Callable[[Venue, Json], Json]] = {
     "funding_rate": funding_rate,
     "trade_by_hand": trade_by_hand,
     "cancel_by_hand": cancel_by_hand,
+    "hand": by_hand,
     "abstraction": abstraction,
     "dump": dump,
 }

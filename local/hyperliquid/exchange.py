@@ -16,6 +16,7 @@ from local.hyperliquid.answers import BadRequest, Json, Refused, err
 from local.hyperliquid.canonical import address, canonical_action, integer, is_user_signed
 from local.hyperliquid.limits import charge_address
 from local.hyperliquid.margin import account_value
+from local.hyperliquid.past import remember
 from local.hyperliquid.signatures import recover_l1_signer, recover_user_signer
 from local.hyperliquid.state import Venue
 
@@ -57,10 +58,14 @@ def execute(venue: Venue, request: SignedRequest) -> Json:
     try:
         account = _principal(venue, request)
         _admit(venue, account, request)
+        remember(venue, account)
+        venue.signer = request.signer
         result = perform(venue, account, request.action)
     except Refused as refusal:
         venue.note("refused", signer=request.signer, action_type=kind, text=refusal.text)
         return err(refusal.text)
+    finally:
+        venue.signer = None
     if result["status"] == "err":
         venue.note("refused", signer=request.signer, action_type=kind, text=result["response"])
     venue.note(
@@ -117,7 +122,7 @@ def _is_funded(venue: Venue, account: Account) -> bool:
 
 def _admit(venue: Venue, account: Account, request: SignedRequest) -> None:
     switches = venue.config.switches
-    venue.nonces.check(request.signer, request.nonce, venue.now_ms)
+    venue.nonces.check(request.signer, request.nonce, venue.now_ms, switches.duplicate_below_floor)
     expired = request.expires_after is not None and request.expires_after < venue.now_ms
     if not expired or switches.expired_burns_nonce:
         venue.nonces.use(request.signer, request.nonce, venue.now_ms)

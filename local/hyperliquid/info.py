@@ -14,6 +14,7 @@ from local.hyperliquid import info_user as user_answers
 from local.hyperliquid.accounts import Account
 from local.hyperliquid.answers import BadRequest, Json
 from local.hyperliquid.canonical import address
+from local.hyperliquid.past import SHOWN_LATE, as_of
 from local.hyperliquid.state import Venue
 
 _ABOUT_MARKETS: dict[str, Callable[[Venue, Json], Any]] = {
@@ -28,7 +29,7 @@ _ABOUT_MARKETS: dict[str, Callable[[Venue, Json], Any]] = {
     "exchangeStatus": lambda venue, _: {"specialStatuses": None, "time": venue.now_ms},
 }
 _ABOUT_USERS: dict[str, Callable[[Venue, Account, Json], Any]] = {
-    "clearinghouseState": lambda venue, account, _: user_answers.visible_state(venue, account),
+    "clearinghouseState": lambda venue, account, _: user_answers.clearinghouse_state(venue, account),
     "spotClearinghouseState": lambda _venue, account, _body: user_answers.spot_state(account),
     "openOrders": lambda _venue, account, _body: user_answers.open_orders(account),
     "frontendOpenOrders": lambda _venue, account, _body: user_answers.frontend_open_orders(account),
@@ -53,8 +54,17 @@ def _max_builder_fee(account: Account, body: Json) -> int:
     return int(Decimal(rate.removesuffix("%")) * 1000)
 
 
-def answer(venue: Venue, body: Any) -> Any:
-    """The JSON answer to one request. Raises `BadRequest`."""
+def _delay_ms(venue: Venue, kind: str) -> int:
+    """How far behind readers of this type are by the switches of the venue."""
+    if kind not in SHOWN_LATE:
+        return 0
+    switches = venue.config.switches
+    return switches.state_lag_ms if kind == "clearinghouseState" else switches.orders_lag_ms
+
+
+def answer(venue: Venue, body: Any, *, as_of_ms_ago: int = 0) -> Any:
+    """The JSON answer to one request; of those that can be shown late, as of `as_of_ms_ago`, or of the
+    venue's own lag if that is longer. Raises `BadRequest`."""
     kind = body.get("type") if isinstance(body, dict) else None
     if not isinstance(kind, str):
         raise BadRequest.schema()
@@ -66,4 +76,7 @@ def answer(venue: Venue, body: Any) -> Any:
     account = venue.account(user) or Account(user)
     if kind == "maxBuilderFee":
         return _max_builder_fee(account, body)
+    late_ms = max(as_of_ms_ago, _delay_ms(venue, kind))
+    if late_ms and kind in SHOWN_LATE:
+        return as_of(venue, account, kind, venue.now_ms - late_ms)
     return _ABOUT_USERS[kind](venue, account, body)

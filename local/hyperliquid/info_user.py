@@ -5,6 +5,7 @@ never an error; configured lags delay what a reader sees, never what is. Never c
 Source: Hyperliquid docs, info-endpoint; recorded testnet answers.
 """
 
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -94,13 +95,6 @@ def clearinghouse_state(venue: Venue, account: Account) -> Json:
         "assetPositions": rows,
         "time": venue.now_ms,
     }
-
-
-def visible_state(venue: Venue, account: Account) -> Json:
-    """The state a reader sees: an older one while the configured lag runs."""
-    if account.stale_state is not None and venue.now_ms < account.stale_state[0]:
-        return account.stale_state[1]
-    return clearinghouse_state(venue, account)
 
 
 def spot_state(account: Account) -> Json:
@@ -206,9 +200,23 @@ def _aggregate(rows: list[Json]) -> list[Json]:
 
 
 def _visible_fills(venue: Venue, account: Account, body: Json) -> list[Json]:
-    newest = venue.now_ms - venue.config.switches.fills_lag_ms
+    switches = venue.config.switches
+    newest = venue.now_ms - switches.fills_lag_ms
     rows = [fill for fill in account.fills if fill["time"] <= newest]
+    if switches.fills_step_ms:
+        rows = _one_by_one(rows, newest, switches.fills_step_ms)
     return _aggregate(rows) if body.get("aggregateByTime") else rows
+
+
+def _one_by_one(rows: list[Json], newest: int, step_ms: int) -> list[Json]:
+    """Those that the feed lists by now when each further fill of one order takes `step_ms` longer."""
+    before: Counter[int] = Counter()
+    listed = []
+    for fill in rows:
+        if fill["time"] + before[fill["oid"]] * step_ms <= newest:
+            listed.append(fill)
+        before[fill["oid"]] += 1
+    return listed
 
 
 def user_fills(venue: Venue, account: Account, body: Json) -> list[Json]:

@@ -21,6 +21,7 @@ Kinds and their fields, besides `seq`, `time_ms`, `kind`:
 - `action`: signer, user, action_type, nonce, result (the /exchange answer)
 - `request`: signer, action_type, nonce, expires_after|null, cloids (of an order's rows), reduce_only (every row of
   an order), digest (of the whole body). Written on arrival, before anything is decided, once for each arrival.
+- `event`: what: something that a fault made happen; the fields of that event
 - `reset`: no further fields; every account and order of before is void
 """
 

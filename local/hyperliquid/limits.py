@@ -55,12 +55,12 @@ class IpLimiter:
     """A bucket of 1200 per address, refilled evenly over a minute."""
 
     def __init__(self, switches: Switches) -> None:
-        self._on = switches.ip_limit
+        self.switches = switches
         self._buckets: dict[str, tuple[int, float]] = {}
 
     def charge(self, ip: str, weight: int, now_ms: int) -> None:
         """Raises `BadRequest` (429) when the bucket holds less than `weight`."""
-        if not self._on:
+        if not self.switches.ip_limit:
             return
         left = self._left(ip, now_ms)
         if left < weight:
@@ -69,7 +69,7 @@ class IpLimiter:
 
     def surcharge(self, ip: str, weight: int, now_ms: int) -> None:
         """Charge after the fact for the length of an answer; never refuses."""
-        if self._on and weight:
+        if self.switches.ip_limit and weight:
             self._buckets[ip] = (now_ms, self._left(ip, now_ms) - weight)
 
     def _left(self, ip: str, now_ms: int) -> float:

@@ -19,6 +19,7 @@ from local.hyperliquid.margin import (
     notional,
 )
 from local.hyperliquid.market import Market
+from local.hyperliquid.past import remember
 from local.hyperliquid.resting import end, end_all, of_coin
 from local.hyperliquid.settlement import Execution, settle
 from local.hyperliquid.state import Venue
@@ -34,12 +35,24 @@ def liquidate_all(venue: Venue) -> None:
         _check_cross(venue, account)
 
 
+def liquidate(venue: Venue, account: Account, market: Market) -> None:
+    """Take over what stands behind an open position: itself if isolated, else the whole cross account."""
+    if is_isolated(venue, account, market):
+        _take_isolated(venue, account, market)
+    else:
+        _take_cross(venue, account)
+
+
 def _check_isolated(venue: Venue, account: Account, market: Market) -> None:
     position = account.positions[market.name]
     if not is_isolated(venue, account, market):
         return
-    if isolated_equity(market, position) >= maintenance(market, notional(market, position)):
-        return
+    if isolated_equity(market, position) < maintenance(market, notional(market, position)):
+        _take_isolated(venue, account, market)
+
+
+def _take_isolated(venue: Venue, account: Account, market: Market) -> None:
+    remember(venue, account)
     before = account.usdc
     venue.note("liquidated", user=account.address, coin=market.name, mark_px=wire(market.mark))
     end_all(venue, account, of_coin(account, market.name), "liquidatedCanceled")
@@ -49,9 +62,15 @@ def _check_isolated(venue: Venue, account: Account, market: Market) -> None:
 
 
 def _check_cross(venue: Venue, account: Account) -> None:
+    if cross_equity(venue, account) < cross_maintenance(venue, account):
+        _take_cross(venue, account)
+
+
+def _take_cross(venue: Venue, account: Account) -> None:
     coins = [coin for coin in account.positions if not is_isolated(venue, account, venue.by_name[coin])]
-    if not coins or cross_equity(venue, account) >= cross_maintenance(venue, account):
+    if not coins:
         return
+    remember(venue, account)
     venue.note("liquidated", user=account.address, coin=None, mark_px=None)
     isolated = {coin for coin in account.positions if coin not in coins}
     orders = [order for order in account.open_orders.values() if order.coin not in isolated]

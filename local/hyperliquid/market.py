@@ -17,7 +17,8 @@ Level = tuple[Decimal, Decimal]
 @dataclass(slots=True)
 class Market:
     """State of one perpetual. `path` holds (time_ms, mark) of every change, oldest first;
-    until `priced` it holds the configured starting mark alone."""
+    until `priced` it holds the configured starting mark alone. While it is set, `level_usd` is what rests on a
+    level instead of the configured value; a side in `empty` (True: bids) shows nothing."""
 
     index: int
     spec: MarketSpec
@@ -31,6 +32,8 @@ class Market:
     taken: dict[bool, Decimal] = field(default_factory=lambda: {True: ZERO, False: ZERO})
     overrides: dict[bool, list[Level]] = field(default_factory=dict)
     ladder: dict[bool, list[Level]] = field(default_factory=dict)
+    level_usd: Decimal | None = None
+    empty: set[bool] = field(default_factory=set)
 
     @property
     def name(self) -> str:
@@ -57,7 +60,8 @@ class Market:
 
     def _build(self, is_bid: bool) -> list[Level]:
         spec, sign = self.spec, (-1 if is_bid else 1)
-        size = to_lot(spec.level_usd / self.mark, spec.sz_decimals, ROUND_DOWN)
+        worth = spec.level_usd if self.level_usd is None else self.level_usd
+        size = to_lot(worth / self.mark, spec.sz_decimals, ROUND_DOWN)
         rows: list[Level] = []
         for step in range(spec.levels if size > 0 else 0):
             bps = spec.spread_bps / 2 + spec.level_step_bps * step
@@ -71,6 +75,8 @@ class Market:
 
     def levels(self, is_bid: bool) -> list[Level]:
         """Best first, what was taken already removed."""
+        if is_bid in self.empty:
+            return []
         if is_bid in self.overrides:
             rows = self.overrides[is_bid]
         elif is_bid in self.ladder:

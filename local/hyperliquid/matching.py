@@ -11,6 +11,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from local.hyperliquid.accounts import Account, Order
 from local.hyperliquid.decimals import ZERO, to_tick
 from local.hyperliquid.market import Market
+from local.hyperliquid.past import remember
 from local.hyperliquid.resting import announce, end, end_siblings, follow_position
 from local.hyperliquid.settlement import By, Execution, settle
 from local.hyperliquid.state import Venue
@@ -70,7 +71,9 @@ def fill_resting(venue: Venue, market: Market) -> None:
             best = market.best(not order.is_buy)
             if best is None or (best > order.limit_px if order.is_buy else best < order.limit_px):
                 continue
-            settle(venue, account, order, market, Execution(order.limit_px, order.sz, False, "signed"))
+            remember(venue, account)
+            by: By = "hand" if order.signer is None else "signed"
+            settle(venue, account, order, market, Execution(order.limit_px, order.sz, False, by))
             end(venue, account, order, "filled")
             after_fill(venue, account, order)
 
@@ -89,6 +92,7 @@ def fire_triggers(venue: Venue, market: Market) -> None:
 
 
 def _fire(venue: Venue, account: Account, order: Order, market: Market) -> None:
+    remember(venue, account)
     held = account.szi(order.coin)
     if order.reduce_only:
         if held == 0 or (held > 0) == order.is_buy:
@@ -103,7 +107,9 @@ def _fire(venue: Venue, account: Account, order: Order, market: Market) -> None:
             end(venue, account, order, "filled")
         after_fill(venue, account, order)
         return
-    filled, _ = take(venue, account, order, market, trigger_bound(venue, order, market), "trigger")
+    filled = ZERO
+    if not venue.config.switches.triggers_find_nothing:
+        filled, _ = take(venue, account, order, market, trigger_bound(venue, order, market), "trigger")
     end(venue, account, order, "filled" if filled else "marketOrderNoLiquidityRejected")
     if filled:
         after_fill(venue, account, order)

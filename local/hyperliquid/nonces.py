@@ -1,7 +1,7 @@
 """Nonce admission per signer.
 
 Promises: a nonce is admitted at most once per signer while it is inside the window; the answer to a seen one
-is always "duplicate", even below the floor of the hundred highest. Never looks at what the action does.
+is "duplicate", even below the floor of the hundred highest unless a switch says otherwise. Never looks at what the action does.
 Sources: Hyperliquid docs, nonces-and-api-wallets; recorded testnet answers for the margins of the window.
 """
 
@@ -25,8 +25,9 @@ class NonceBook:
     def __init__(self) -> None:
         self._signers: dict[str, _Signer] = {}
 
-    def check(self, signer: str, nonce: int, now_ms: int) -> None:
-        """Raises `Refused` with the venue's text unless the nonce may be used now."""
+    def check(self, signer: str, nonce: int, now_ms: int, below_floor: str = "duplicate") -> None:
+        """Raises `Refused` with the venue's text unless the nonce may be used now. `below_floor` is what a
+        seen one gets there: "duplicate", or "too_low" like any other."""
         lowest = now_ms - 2 * _DAY_MS + _MARGIN_MS
         highest = now_ms + _DAY_MS - _MARGIN_MS
         if nonce < lowest:
@@ -36,9 +37,10 @@ class NonceBook:
         known = self._signers.get(signer)
         if known is None:
             return
-        if nonce in known.seen:
+        is_low = len(known.ordered) >= KEPT and nonce < known.ordered[-KEPT]
+        if nonce in known.seen and not (is_low and below_floor == "too_low"):
             raise Refused(f"Invalid nonce: duplicate nonce {nonce}")
-        if len(known.ordered) >= KEPT and nonce < known.ordered[-KEPT]:
+        if is_low:
             raise Refused(f"Invalid nonce: nonce too low {nonce} < {known.ordered[-KEPT]}")
 
     def use(self, signer: str, nonce: int, now_ms: int) -> None:

@@ -16,7 +16,7 @@ from local.hyperliquid.decimals import ZERO, average_px, wire
 from local.hyperliquid.margin import covers, max_leverage_at
 from local.hyperliquid.market import Market
 from local.hyperliquid.matching import after_fill, is_crossed, take
-from local.hyperliquid.resting import end, put, trim_reduce_only_limits
+from local.hyperliquid.resting import end, end_older_stops, put, trim_reduce_only_limits
 from local.hyperliquid.settlement import By
 from local.hyperliquid.state import Venue
 
@@ -50,6 +50,7 @@ def build(venue: Venue, account: Account, row: Json, builder: Json | None = None
         status_ms=venue.now_ms,
         builder=builder["b"] if builder else None,
         builder_tenths_bp=builder["f"] if builder else 0,
+        signer=venue.signer,
     )
 
 
@@ -95,7 +96,14 @@ def _check_state(venue: Venue, account: Account, order: Order, market: Market) -
     if abs(order.limit_px / market.oracle - 1) > band:
         raise OrderRefused(answers.too_far(int(band * 100)), "oracleRejected", order.asset)
     if order.reduce_only:
+        if switches.no_match_before_reduce_only and order.tif == "Ioc" and not _reaches(venue, order, market):
+            raise OrderRefused(answers.NO_MATCH, "iocCancelRejected", order.asset)
         _shrink_reduce_only(account, order)
+
+
+def _reaches(venue: Venue, order: Order, market: Market) -> bool:
+    market.refill(venue.now_ms, venue.config.book_refill_ms)
+    return bool(market.walk(order.is_buy, order.sz, order.limit_px))
 
 
 def _shrink_reduce_only(account: Account, order: Order) -> None:
@@ -122,13 +130,16 @@ def _place_trigger(venue: Venue, account: Account, order: Order, market: Market)
         raise OrderRefused(answers.BAD_TRIGGER, "badTriggerPxRejected", order.asset)
     _check_min_notional(venue, account, order, market)
     put(venue, account, order)
-    return _named("resting", order)
+    end_older_stops(venue, account, order)
+    return _named(venue, "resting", order)
 
 
 def _place_limit(venue: Venue, account: Account, order: Order, market: Market, by: By) -> Status:
     market.refill(venue.now_ms, venue.config.book_refill_ms)
     reachable = market.walk(order.is_buy, order.sz, order.limit_px)
     no_match = order.tif in _IMMEDIATE and not reachable
+    if venue.config.switches.margin_before_min_notional:
+        _check_margin(venue, account, order, market, bool(reachable))
     if not venue.config.switches.no_match_before_min_notional:
         _check_min_notional(venue, account, order, market)
     if no_match and order.tif == "FrontendMarket":
@@ -145,12 +156,12 @@ def _place_limit(venue: Venue, account: Account, order: Order, market: Market, b
     filled, average = take(venue, account, order, market, order.limit_px, by)
     if filled == 0:
         return _rest(venue, account, order)
-    shown = _named("filled", order, average=average, size=filled, decimals=market.spec.sz_decimals)
+    shown = _named(venue, "filled", order, average=average, size=filled, decimals=market.spec.sz_decimals)
     if order.sz > 0 and order.tif not in _IMMEDIATE:
         rested = _rest(venue, account, order)
         after_fill(venue, account, order)
         return shown if venue.config.switches.partial_gtc_status == "filled" else rested
-    end(venue, account, order, "filled")
+    end(venue, account, order, "filled" if order.sz == 0 else venue.config.switches.partial_ioc_status)
     after_fill(venue, account, order)
     return shown
 
@@ -170,16 +181,16 @@ def _rest(venue: Venue, account: Account, order: Order) -> Status:
     put(venue, account, order)
     if order.reduce_only:
         trim_reduce_only_limits(venue, account, order)
-    return _named("resting", order)
+    return _named(venue, "resting", order)
 
 
 def _named(
-    word: str, order: Order, *, average: Decimal = ZERO, size: Decimal = ZERO, decimals: int = 0
+    venue: Venue, word: str, order: Order, *, average: Decimal = ZERO, size: Decimal = ZERO, decimals: int = 0
 ) -> Json:
     body: Json = {"oid": order.oid}
     if word == "filled":
         body = {"totalSz": wire(size), "avgPx": wire(average_px(average, decimals)), "oid": order.oid}
-    if order.cloid is not None:
+    if order.cloid is not None and venue.config.switches.statuses_carry_cloid:
         body["cloid"] = order.cloid
     return {word: body}
 

@@ -55,6 +55,13 @@ def end(venue: Venue, account: Account, order: Order, status: str) -> None:
             end(venue, account, child, "canceled")
 
 
+def end_signed_by(venue: Venue, master: str, agent: str) -> int:
+    """End the orders that an agent has signed, as a pruned one may take them along."""
+    account = venue.ensure_account(master)
+    mine = [order for order in account.open_orders.values() if order.signer == agent]
+    return end_all(venue, account, mine, "canceled")
+
+
 def resize(venue: Venue, order: Order, size: Decimal) -> None:
     order.sz = size
     venue.note("resized", user=order.user, coin=order.coin, oid=order.oid, sz=wire(order.sz))
@@ -97,6 +104,23 @@ def follow_position(venue: Venue, account: Account, coin: str, cause: Order | No
         grows = order.is_position_tpsl and venue.config.switches.position_tpsl_grows
         if order.sz > abs(szi) or (grows and order.sz < abs(szi)):
             resize(venue, order, abs(szi))
+
+
+def end_older_stops(venue: Venue, account: Account, newest: Order) -> None:
+    """If the venue keeps one stop a side, those before the newest go."""
+    if not venue.config.switches.older_stop_cancelled or not is_stop(newest):
+        return
+    same = [
+        order
+        for order in of_coin(account, newest.coin)
+        if is_stop(order) and order.is_buy == newest.is_buy and order.oid != newest.oid
+    ]
+    end_all(venue, account, same, "reduceOnlyCanceled")
+
+
+def is_stop(order: Order) -> bool:
+    """Whether it is a live reduce-only stop."""
+    return order.trigger is not None and order.trigger.tpsl == "sl" and order.reduce_only and order.live
 
 
 def trim_reduce_only_limits(venue: Venue, account: Account, newest: Order) -> None:

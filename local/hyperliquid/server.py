@@ -1,33 +1,21 @@
 """The venue on HTTP: POST /exchange, POST /info and the /_sim controls, on 127.0.0.1 only.
 
-Promises: HTTP/1.1 with keep-alive and no Nagle delay; error bodies as the venue writes them; scripted faults
-happen on the wire, around the engine. Started and stopped by its owner; never listens beyond loopback.
+Promises: HTTP/1.1 with keep-alive and no Nagle delay; what is answered, and whether at all, is the front's.
+Started and stopped by its owner; never listens beyond loopback.
 """
 
-import json
 import socket
 import threading
-import time
 from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-from local.hyperliquid.answers import BadRequest
 from local.hyperliquid.clockwork import PriceEvent
 from local.hyperliquid.config import VenueConfig
 from local.hyperliquid.engine import Clock, Engine
-from local.hyperliquid.faults import Fault
+from local.hyperliquid.front import Reply, respond
 from local.hyperliquid.journal import Journal
-
-_CONTROL = "/_sim/"
-_HTML = b"<html><body>upstream unavailable</body></html>"
-_PLAIN = "text/plain; charset=utf-8"
-_JSON = "application/json"
-
-
-class _Dropped(Exception):
-    """The connection ends here without an answer."""
 
 
 class _Wire(ThreadingHTTPServer):
@@ -66,71 +54,23 @@ class _Handler(BaseHTTPRequestHandler):
         """The journal is the log."""
 
     def do_GET(self) -> None:
-        self._send(405, b"", _PLAIN)
+        self._send(Reply(405, b"", "text/plain; charset=utf-8"))
 
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        try:
-            self._route(raw)
-        except BadRequest as bad:
-            is_json = bad.body == "null"
-            self._send(bad.status, bad.body.encode(), _JSON if is_json else _PLAIN)
-        except _Dropped:
+        kind, ip = self.headers.get("Content-Type") or "", str(self.client_address[0])
+        reply = respond(self.server.engine, self.path, kind, raw, ip)
+        if reply is None:
             self.close_connection = True
-
-    def _route(self, raw: bytes) -> None:
-        engine = self.server.engine
-        if self.path not in ("/exchange", "/info") and not self.path.startswith(_CONTROL):
-            raise BadRequest(404, "")
-        if not (self.headers.get("Content-Type") or "").startswith(_JSON):
-            raise BadRequest.content_type()
-        try:
-            body = json.loads(raw)
-        except ValueError as unreadable:
-            raise BadRequest.not_json() from unreadable
-        if self.path.startswith(_CONTROL):
-            self._answer(engine.control(self.path.removeprefix(_CONTROL), body))
-            return
-        endpoint = self.path[1:]
-        fault = engine.take_fault(endpoint, body)
-        if fault is not None:
-            self._answer_with(fault, endpoint, body)
         else:
-            self._answer(self._ask(endpoint, body))
+            self._send(reply)
 
-    def _ask(self, endpoint: str, body: Any) -> Any:
-        engine, ip = self.server.engine, str(self.client_address[0])
-        return engine.exchange(body, ip) if endpoint == "exchange" else engine.info(body, ip)
-
-    def _answer_with(self, fault: Fault, endpoint: str, body: Any) -> None:
-        if fault.do == "delay_ms" and fault.when == "before":
-            time.sleep(fault.ms / 1000)
-        result = self._ask(endpoint, body) if fault.reaches_engine else None
-        if fault.do == "delay_ms" and fault.when == "after":
-            time.sleep(fault.ms / 1000)
-        if fault.do in ("drop_before_commit", "drop_after_commit"):
-            raise _Dropped
-        if fault.do == "status":
-            self._send(fault.status, fault.body.encode(), "text/html")
-        elif fault.do == "html":
-            self._send(200, _HTML, "text/html")
-        elif fault.do == "truncate":
-            whole = json.dumps(result).encode()
-            self._send(200, whole[: len(whole) // 2], _JSON)
-        else:
-            if fault.do == "deliver_twice":
-                self._ask(endpoint, body)
-            self._answer(result)
-
-    def _answer(self, result: Any) -> None:
-        self._send(200, json.dumps(result, separators=(",", ":")).encode(), _JSON)
-
-    def _send(self, status: int, body: bytes, kind: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
+    def _send(self, reply: Reply) -> None:
+        self.send_response(reply.status)
+        self.send_header("Content-Type", reply.content_type)
+        self.send_header("Content-Length", str(len(reply.body)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(reply.body)
         self.wfile.flush()
 
 

@@ -1,6 +1,7 @@
 """The whole venue as one value: markets, accounts, agents, nonces, block time, counters.
 
 Promises: ids are unique and larger than 2**32, hashes follow from the seed so that a run can be repeated.
+`signer` is whoever signed the action that is being carried out, None otherwise.
 Never locks: the engine does.
 """
 
@@ -33,6 +34,7 @@ class Venue:
     oids: int = _FIRST_OID
     tids: int = _FIRST_TID
     hashes: int = 0
+    signer: str | None = None
 
     @classmethod
     def create(cls, config: VenueConfig, journal: Journal, now_ms: int) -> Self:
