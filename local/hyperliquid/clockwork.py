@@ -160,9 +160,11 @@ class Clockwork:
         self._count += 1
         heapq.heappush(self._later, (moment_ms, self._count, act))
 
-    def advance(self, venue: Venue, until_ms: int) -> None:
-        """Play every event up to and including `until_ms`, then set block time to it."""
+    def advance(self, venue: Venue, present_ms: Callable[[], int]) -> None:
+        """Play every event up to and including the present, then set block time to it. The present is asked
+        for anew after each event: one may have set the venue's clock."""
         while True:
+            until_ms = present_ms()
             cancel_ms = min((a.cancel_at_ms for a in venue.accounts.values() if a.cancel_at_ms), default=None)
             price_ms = self._next.at_ms if self._next is not None else None
             later_ms = self._later[0][0] if self._later else None

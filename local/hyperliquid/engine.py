@@ -72,7 +72,7 @@ class Engine:
     def advance(self) -> int:
         """Play everything up to the clock's present; returns block time in ms."""
         with self._lock:
-            self._clockwork.advance(self.venue, self._present_ms())
+            self._clockwork.advance(self.venue, self._present_ms)
             return self.venue.now_ms
 
     def exchange(self, body: Any, ip: str = LOCAL_IP) -> Json:

@@ -239,7 +239,8 @@ def _restore_sides(sides: Sequence[tuple[Market, bool]]) -> None:
 
 
 def _has_what_the_hand_needs(venue: Venue, event: Event) -> Callable[[Account, str], bool]:
-    """Who closes needs a position, who cancels an order; who trades does so in any market with a mark."""
+    """Who closes needs a position, who cancels an order; who trades does so in the market that
+    was named, or in any with a mark."""
 
     def needs(account: Account, coin: str) -> bool:
         orders = [order for order in account.open_orders.values() if order.coin == coin]
@@ -249,7 +250,7 @@ def _has_what_the_hand_needs(venue: Venue, event: Event) -> Callable[[Account, s
             return bool(orders)
         if event.act == "close":
             return account.szi(coin) != 0
-        return venue.by_name[coin].priced
+        return event.coin is not None or venue.by_name[coin].priced
 
     return needs
 

@@ -39,9 +39,11 @@ def order(desk: Any, *rows: Any, **how: Any) -> Any:
 def discord(desk: Any) -> list[str]:
     """Where the venue's books contradict themselves: sizes against fills, cash against its sources, orders
     against what is left of them. Empty when they are consistent."""
-    venue, found = desk.engine.venue, []
+    venue, found, records = desk.engine.venue, [], desk.engine.journal.records
+    begun = max((number for number, row in enumerate(records) if row["kind"] == "reset"), default=0)
+    records = records[begun:]
     for address, account in venue.accounts.items():
-        journal = [row for row in desk.engine.journal.records if row.get("user") == address]
+        journal = [row for row in records if row.get("user") == address]
         coins = {fill["coin"] for fill in account.fills} | set(account.positions)
         found += [
             f"{coin}: the fills do not sum to the position"
