@@ -48,8 +48,8 @@ class Approver:
         self._desk = desk
         self._modes: dict[str, tuple[datetime, AccountMode]] = {}
 
-    def approve(self, held: Held) -> Refusal | None:
-        """Approve or skip. A refusal that comes back was recorded, unless it is a passing one: then ring again later.
+    def approve(self, held: Held) -> Order | Refusal:
+        """The approved order, or why not. A refusal was recorded, unless it is a passing one: then ring again later.
 
         Raises VenueUnreachable where the venue could not be read.
         """
@@ -60,21 +60,25 @@ class Approver:
             return self._skip(
                 held, Refusal(Reason.MARKET_NOT_LISTED, f"{plan.market} does not trade on {venue.name}")
             )
-        refusal: Refusal | None = None
-        for _ in range(READINGS):
-            reading = self._read(held, venue)
-            try:
-                with self._desk.database.transaction() as tx:
-                    refusal = self._decide(tx, held, plan, venue, market, reading)
-            except UniqueViolation as taken:
-                if taken.constraint != "one_owned_position_per_place":
-                    raise
-                refusal = Refusal(Reason.PLACE_TAKEN, "another entry took this place in the same moment")
-            if refusal is None or refusal.reason not in PASSING:
+        decided = self._read_and_decide(held, plan, venue, market)
+        for _ in range(READINGS - 1):
+            if isinstance(decided, Order) or decided.reason not in PASSING:
                 break
-        if refusal is None or (refusal.reason in PASSING and self._desk.clock.now() <= plan.not_after):
-            return refusal
-        return self._skip(held, refusal)
+            decided = self._read_and_decide(held, plan, venue, market)
+        if isinstance(decided, Order):
+            return decided
+        is_passing = decided.reason in PASSING and self._desk.clock.now() <= plan.not_after
+        return decided if is_passing else self._skip(held, decided)
+
+    def _read_and_decide(self, held: Held, plan: EntryPlan, venue: Venue, market: Market) -> Order | Refusal:
+        reading = self._read(held, venue)
+        try:
+            with self._desk.database.transaction() as tx:
+                return self._decide(tx, held, plan, venue, market, reading)
+        except UniqueViolation as taken:
+            if taken.constraint != "one_owned_position_per_place":
+                raise
+            return Refusal(Reason.PLACE_TAKEN, "another entry took this place in the same moment")
 
     def _read(self, held: Held, venue: Venue) -> Reading:
         address = held.account.address
@@ -99,7 +103,7 @@ class Approver:
 
     def _decide(
         self, tx: Transaction, held: Held, plan: EntryPlan, venue: Venue, market: Market, reading: Reading
-    ) -> Refusal | None:
+    ) -> Order | Refusal:
         order = held.order
         now = self._desk.clock.now()
         deployment = approval_store.lock_scopes(tx, order.account_id, order.deployment_id)
@@ -125,8 +129,9 @@ class Approver:
             has_foreign_order=_has_foreign_order(tx, reading.open_orders, plan.market),
         )
         refusal = refuse(facts)
-        if refusal is not None or mark is None:
+        if refusal is not None:
             return refusal
+        assert mark is not None, "without a mark it is refused"
         return self._take(tx, held, plan, venue, market, reading.snapshot, mark, deployment["agent_id"], now)
 
     def _lacks_canary(self, tx: Transaction, order: Order, plan: EntryPlan) -> str | None:
@@ -151,7 +156,7 @@ class Approver:
         mark: Decimal,
         agent_id: str,
         now: datetime,
-    ) -> Refusal | None:
+    ) -> Order | Refusal:
         """Size the entry, take its place and reserve its worst case."""
         sized = self._size(tx, held.order, plan, venue, market, snapshot, mark, agent_id, now)
         if isinstance(sized, Refusal):
@@ -169,7 +174,7 @@ class Approver:
             trace_id=order.trace_id,
         )
         bound = entry_bound(mark, plan.side, plan.max_slippage_frac)
-        store.move(
+        approved = store.move(
             tx,
             order,
             OrderStatus.APPROVED,
@@ -189,7 +194,7 @@ class Approver:
             sized=sized,
             now=now,
         )
-        return None
+        return approved
 
     def _size(
         self,

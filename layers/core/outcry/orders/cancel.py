@@ -8,7 +8,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from outcry.orders import store
-from outcry.orders.carry import Barred, Carrier, Held
+from outcry.orders.carry import Barred, Carrier, Held, begin_work
 from outcry.orders.model import ActionKind, OrderStatus
 from outcry.orders.outcomes import Void
 from outcry.orders.ports import Desk
@@ -41,9 +41,7 @@ class CancelStep:
             attempt=order.attempt,
             kind=ActionKind.CANCEL,
             lasting=CANCEL_LIVES,
-            guard=lambda tx: store.move(
-                tx, order, OrderStatus.WORKING, held=held.claim, now=self._desk.clock.now()
-            ),
+            guard=begin_work(self._desk, held),
         )
         assert not isinstance(known, Barred), "a cancel is never barred"
         match known:

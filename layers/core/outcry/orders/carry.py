@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from outcry.agents.model import Account
-from outcry.orders import actions_store
+from outcry.orders import actions_store, store
 from outcry.orders.lifecycle import Takeover, client_order_id, is_expired, take_over
-from outcry.orders.model import Action, ActionKind, ActionStatus, Order
+from outcry.orders.model import Action, ActionKind, ActionStatus, Order, OrderStatus
 from outcry.orders.outcomes import Known, Void, recorded, status_after, to_json
 from outcry.orders.ports import Desk, LoadedSigner
 from outcry.orders.risk import Refusal
@@ -204,6 +204,15 @@ class Carrier:
         if known.status is ActionStatus.SIGNED:
             return answer.outcome
         return recorded(known)
+
+
+def begin_work(desk: Desk, held: Held) -> Guard:
+    """A guard that forbids nothing: it notes that the order is at work, in the transaction that prepares its request."""
+
+    def begin(tx: Transaction) -> None:
+        store.move(tx, held.order, OrderStatus.WORKING, held=held.claim, now=desk.clock.now())
+
+    return begin
 
 
 def _key_refused(refused: SignerRefused) -> Refused:

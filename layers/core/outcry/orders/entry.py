@@ -20,7 +20,7 @@ from outcry.orders.outcomes import Known, Void
 from outcry.orders.pages import page_signer, page_unknown
 from outcry.orders.plan_protection import PROTECT_DEADLINE, plan_first_protections
 from outcry.orders.ports import Desk
-from outcry.orders.progress import Next, again, done, follow
+from outcry.orders.progress import Next, again, done, follow, go_on
 from outcry.orders.risk import Refusal
 from outcry.positions import store as positions_store
 from outcry.positions.model import PositionStatus
@@ -58,10 +58,10 @@ class EntryStep:
         """Advance one entry as far as it goes now. Raises VenueUnreachable from reads before anything was sent."""
         order = held.order
         if order.status is OrderStatus.PLANNED:
-            refusal = self._approver.approve(held)
-            if refusal is not None:
-                return again(5) if refusal.reason in PASSING else done()
-            return follow(order.order_id)
+            approved = self._approver.approve(held)
+            if isinstance(approved, Refusal):
+                return again(5) if approved.reason in PASSING else done()
+            return go_on(approved)
         venue = self._desk.venue_of(order)
         market = self._desk.market(venue, order.market)
         assert market is not None, "an approved entry names a listed market"

@@ -9,7 +9,8 @@ Promises:
 - A doorbell of an order that is not in this database is a fault, never acknowledged: it may be another database that we look at.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -148,18 +149,18 @@ class Executor:
         """Do steps until nothing is to be done now; returns after how many seconds to come back, None for never."""
         todo: Next = self._step(held, budget)
         while True:
-            own = [order_id for order_id in todo.follow if order_id == held.order.order_id]
-            self._follow(
-                [order_id for order_id in todo.follow if order_id != held.order.order_id], deadline, budget
-            )
+            self._follow(todo.follow, deadline, budget)
             if todo.then is not None:
-                todo = todo.then(self._reread(held))
-            elif own and budget[0] > 0 and self._desk.clock.now() < deadline:
-                todo = self._step(self._reread(held), budget)
+                todo = todo.then(held)
+            elif todo.order is None:
+                return todo.again_s
+            elif budget[0] <= 0 or self._desk.clock.now() >= deadline:
+                return 1
             else:
-                return 1 if own else todo.again_s
+                held = replace(held, order=todo.order)
+                todo = self._step(held, budget)
 
-    def _follow(self, orders: list[UUID], deadline: datetime, budget: list[int]) -> None:
+    def _follow(self, orders: Sequence[UUID], deadline: datetime, budget: list[int]) -> None:
         """Carry on with each of these, also where one of them fails: a stop never waits for a take-profit step."""
         failures: list[InfrastructureError] = []
         for order_id in orders:
@@ -202,11 +203,6 @@ class Executor:
                 f"order {order_id} is not in this database: whoever rang for it works with another"
             )
         return order
-
-    def _reread(self, held: Held) -> Held:
-        with self._desk.database.transaction() as tx:
-            order = self._load(tx, held.order.order_id)
-        return Held(order, held.claim, held.account)
 
     def _give_back(self, held: Held, waits_s: int | None, error: str | None) -> None:
         now = self._desk.clock.now()

@@ -9,16 +9,17 @@ Promises:
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from outcry.orders import actions_store, store
-from outcry.orders.carry import Barred, Carrier, Held
+from outcry.orders.carry import Barred, Carrier, Held, begin_work
 from outcry.orders.fills import FillCollector
 from outcry.orders.lifecycle import client_order_id, is_expired
 from outcry.orders.model import ActionKind, ActionStatus, Order, OrderKind, OrderStatus
 from outcry.orders.outcomes import Known, Void
 from outcry.orders.pages import page_exit_at_floor, page_signer, page_unknown, page_unreadable
 from outcry.orders.ports import Desk
-from outcry.orders.progress import Next, again, done, follow
+from outcry.orders.progress import Next, again, done, follow, go_on
 from outcry.orders.resolve import INDEX_LAG
 from outcry.orders.risk import exit_bound, is_at_exit_floor
 from outcry.positions import store as positions_store
@@ -144,9 +145,7 @@ class ExitStep:
             attempt=order.attempt,
             kind=ActionKind.PLACE,
             lasting=EXIT_LIVES,
-            guard=lambda tx: store.move(
-                tx, order, OrderStatus.WORKING, held=held.claim, now=self._desk.clock.now()
-            ),
+            guard=begin_work(self._desk, held),
         )
         assert not isinstance(known, Barred), "an exit is never barred"
         return self._learn(held, known)
@@ -159,12 +158,11 @@ class ExitStep:
                 return self._next_attempt(held, wait_s=0)
             case Refused(kind=RefusalKind.WIDEN):
                 at_floor = is_at_exit_floor(widened(order))
-                with self._desk.database.transaction() as tx:
-                    if at_floor:
+                if at_floor:
+                    with self._desk.database.transaction() as tx:
                         page_exit_at_floor(tx, held, now=now)
-                    plan = {**order.plan, "widened": widened(order) + 1}
-                    store.set_plan(tx, order, plan, held=held.claim)
-                return self._next_attempt(held, wait_s=5 if at_floor else 0)
+                wider = {"plan": {**order.plan, "widened": widened(order) + 1}}
+                return self._next_attempt(held, wait_s=5 if at_floor else 0, **wider)
             case Refused(kind=RefusalKind.ALREADY_FLAT) | Void():
                 return self._next_attempt(held, wait_s=1)
             case Refused(kind=RefusalKind.LATER):
@@ -187,18 +185,19 @@ class ExitStep:
                     store.move(tx, order, OrderStatus.UNKNOWN, held=held.claim, now=now)
                 return again(2)
 
-    def _next_attempt(self, held: Held, *, wait_s: int) -> Next:
+    def _next_attempt(self, held: Held, *, wait_s: int, **fields: Any) -> Next:
         """Whatever the last attempt did, the next one reads the venue again and closes what is left."""
         with self._desk.database.transaction() as tx:
-            store.move(
+            order = store.move(
                 tx,
                 held.order,
                 OrderStatus.WORKING,
                 held=held.claim,
                 now=self._desk.clock.now(),
                 attempt=held.order.attempt + 1,
+                **fields,
             )
-        return follow(held.order.order_id) if wait_s == 0 else again(wait_s)
+        return go_on(order) if wait_s == 0 else again(wait_s)
 
     def _flat_but_open(self, held: Held, position: Position) -> Next:
         """The venue shows nothing of ours, but the fills do not say so yet."""

@@ -7,18 +7,21 @@ from uuid import UUID
 
 if TYPE_CHECKING:
     from outcry.orders.carry import Held
+    from outcry.orders.model import Order
 
 
 @dataclass(frozen=True, slots=True)
 class Next:
     """Follow these orders now, in this invocation, then do the rest, and be rung again after `again_s` seconds.
 
-    `again_s` None means that nothing waits: the order is done, or rests at the venue until something happens.
+    `again_s` None means that nothing waits: the order is done, or rests at the venue until something happens. `order`: this one goes
+    on with its next step at once, and this is how the last one left it.
     """
 
     follow: tuple[UUID, ...] = ()
     then: "Callable[[Held], Next] | None" = None
     again_s: int | None = None
+    order: "Order | None" = None
 
 
 def done() -> Next:
@@ -32,5 +35,10 @@ def again(seconds: int) -> Next:
 
 
 def follow(*orders: UUID, then: "Callable[[Held], Next] | None" = None) -> Next:
-    """Carry on with these orders at once (an order may name itself), then with the rest of this step."""
+    """Carry on with these orders at once, then with the rest of this step."""
     return Next(follow=orders, then=then)
+
+
+def go_on(order: "Order") -> Next:
+    """Do the order's next step at once; `order` as the last one left it."""
+    return Next(order=order)

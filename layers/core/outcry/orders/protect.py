@@ -10,17 +10,18 @@ Promises:
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from outcry.orders import actions_store, store
-from outcry.orders.carry import Barred, Carrier, Held
+from outcry.orders.carry import Barred, Carrier, Held, begin_work
 from outcry.orders.lifecycle import client_order_id
 from outcry.orders.model import STOP_LEG, ActionKind, Order, OrderStatus
 from outcry.orders.outcomes import Known, Void
 from outcry.orders.pages import page_signer, page_unknown, page_unprotected
 from outcry.orders.plan import has_open_exit, plan_cancel, plan_exit
 from outcry.orders.ports import Desk
-from outcry.orders.progress import Next, again, done, follow
+from outcry.orders.progress import Next, again, done, follow, go_on
 from outcry.positions import store as positions_store
 from outcry.positions.model import GONE, Position, PositionStatus
 from outcry.runtime.database import Transaction
@@ -86,9 +87,7 @@ class ProtectStep:
             attempt=order.attempt,
             kind=ActionKind.PLACE,
             lasting=PROTECTION_LIVES,
-            guard=lambda tx: store.move(
-                tx, order, OrderStatus.WORKING, held=held.claim, now=self._desk.clock.now()
-            ),
+            guard=begin_work(self._desk, held),
             learn=lambda tx, outcome: self._rest(tx, held, outcome, rested),
         )
         assert not isinstance(known, Barred), "a protection is never barred"
@@ -225,9 +224,8 @@ class ProtectStep:
         """A take-profit step whose price is already crossed is taken at once, by the same order, without a trigger."""
         plan = {**held.order.plan, "crossed": True}
         with self._desk.database.transaction() as tx:
-            store.set_plan(tx, held.order, plan, held=held.claim)
-            self._count_attempt(tx, held)
-        return again(1) if held.order.plan.get("crossed") else follow(held.order.order_id)
+            order = self._count_attempt(tx, held, plan=plan)
+        return again(1) if held.order.plan.get("crossed") else go_on(order)
 
     def _retry(self, held: Held, position: Position, why: str, *, wait_s: int) -> Next:
         overdue = self._overdue(held, position, why)
@@ -311,12 +309,13 @@ class ProtectStep:
         with self._desk.database.transaction() as tx:
             store.move(tx, held.order, to, held=held.claim, now=self._desk.clock.now())
 
-    def _count_attempt(self, tx: Transaction, held: Held) -> None:
-        store.move(
+    def _count_attempt(self, tx: Transaction, held: Held, **fields: Any) -> Order:
+        return store.move(
             tx,
             held.order,
             OrderStatus.WORKING,
             held=held.claim,
             now=self._desk.clock.now(),
             attempt=held.order.attempt + 1,
+            **fields,
         )

@@ -6,6 +6,8 @@ worker that lost its claim writes nothing (`LostClaim` is raised and its transac
 
 import json
 from collections.abc import Sequence
+from dataclasses import fields as fields_of
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -25,6 +27,7 @@ _ORDER = """
     position_id, signal_id, status, reason, plan, size, limit_price, trigger_price, leverage, attempt, filled_size, not_after,
     created_at, trace_id
 """
+_FIELDS = frozenset(each.name for each in fields_of(Order))
 
 
 class LostClaim(InfrastructureError):
@@ -109,15 +112,18 @@ def insert(
 
 def move(
     tx: Transaction, order: Order, to: OrderStatus, *, held: Claim, now: datetime, **fields: Any
-) -> None:
+) -> Order:
     """Move a claimed order to another status and set further columns. Raises LostClaim where the claim is gone.
 
-    A terminal status clears `next_ring_at`, because nothing waits any more.
+    A terminal status clears `next_ring_at`, because nothing waits any more. Returns the order as the claim's holder left it, without
+    reading it again: nobody else changes these columns meanwhile.
     """
     allowed = [status.value for status, targets in ORDER_MOVES.items() if to in targets]
     if to not in TERMINAL:
         allowed.append(to.value)
-    columns = "".join(f", {name} = :{name}" for name in fields)
+    columns = "".join(
+        f", {name} = cast(:{name} as jsonb)" if name == "plan" else f", {name} = :{name}" for name in fields
+    )
     ending = ", finished_at = :now, next_ring_at = null" if to in TERMINAL else ""
     touched = tx.execute(
         f"""
@@ -129,10 +135,11 @@ def move(
         order_id=order.order_id,
         token=held.token,
         allowed=allowed,
-        **fields,
+        **{name: json.dumps(value) if name == "plan" else value for name, value in fields.items()},
     )
     if touched != 1:
         raise LostClaim(f"order {order.order_id} was continued by somebody else")
+    return replace(order, status=to, **{name: fields[name] for name in fields if name in _FIELDS})
 
 
 def finish(
@@ -240,18 +247,6 @@ def give_back(
         token=held.token,
     )
     return None if row is None else (OrderStatus(row["status"]), row["reason"])
-
-
-def set_plan(tx: Transaction, order: Order, plan: dict[str, Any], *, held: Claim) -> None:
-    """Replace what a claimed order is planned with. Raises LostClaim."""
-    touched = tx.execute(
-        "update orders set plan = cast(:plan as jsonb) where order_id = :order_id and claim_token = :token",
-        plan=json.dumps(plan),
-        order_id=order.order_id,
-        token=held.token,
-    )
-    if touched != 1:
-        raise LostClaim(f"order {order.order_id} was continued by somebody else")
 
 
 def forget_protection(tx: Transaction, order: Order) -> None:
