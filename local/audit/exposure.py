@@ -22,19 +22,35 @@ class _Stop:
     size: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """One time for which a place was uncovered, by what it began, and how it ended: `covered`, `flat`, or not yet."""
+
+    place: Place
+    from_ms: int
+    lasting_ms: int
+    began: str = ""
+    ended: str = ""
+
+    @property
+    def until_ms(self) -> int:
+        return self.from_ms + self.lasting_ms
+
+
 @dataclass(slots=True)
 class _PlaceState:
-    """What the venue shows in one place at a moment, and the longest gap up to it."""
+    """What the venue shows in one place at a moment, and the gaps up to it."""
 
+    place: Place
     holding: Holding = field(default_factory=Holding)
     stops: dict[int, _Stop] = field(default_factory=dict)
-    uncovered_since_ms: int | None = None
-    longest_ms: int = 0
-    longest_from_ms: int = 0
+    uncovered_since: VenueEvent | None = None
+    gaps: list[Gap] = field(default_factory=list)
+    stretches: int = 0
 
     def play(self, event: VenueEvent) -> None:
         """Move to what the place is after the event."""
-        self.measure(event.time_ms)
+        was_flat = self.holding.to_protect == 0
         match event.kind:
             case "fill":
                 self.holding.play(event)
@@ -44,10 +60,12 @@ class _PlaceState:
                 self.stops[int(event.fields["oid"])].size = event.number("sz")
             case "gone":
                 self.stops.pop(int(event.fields["oid"]), None)
+        is_flat = self.holding.to_protect == 0
+        self.stretches += was_flat and not is_flat
         if self.is_covered():
-            self.uncovered_since_ms = None
-        elif self.uncovered_since_ms is None:
-            self.uncovered_since_ms = event.time_ms
+            self.end_gap(event.time_ms, "flat" if is_flat else "covered")
+        elif self.uncovered_since is None:
+            self.uncovered_since = event
 
     def is_covered(self) -> bool:
         """Whether stops on the closing side cover what is ours of the venue's size."""
@@ -55,32 +73,39 @@ class _PlaceState:
         covered = sum((stop.size for stop in self.stops.values() if stop.is_sell == (exposed > 0)), ZERO)
         return covered >= abs(exposed)
 
-    def measure(self, now_ms: int) -> None:
-        """Account for the time up to `now_ms`, in which the place was as it still is."""
-        since_ms = self.uncovered_since_ms
-        if since_ms is not None and now_ms - since_ms > self.longest_ms:
-            self.longest_ms, self.longest_from_ms = now_ms - since_ms, since_ms
+    def end_gap(self, now_ms: int, how: str) -> None:
+        """Note the time for which the place was uncovered, if it was."""
+        since, self.uncovered_since = self.uncovered_since, None
+        if since is not None and now_ms > since.time_ms:
+            self.gaps.append(Gap(self.place, since.time_ms, now_ms - since.time_ms, since.kind, how))
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
-    """The longest time one place was uncovered."""
+class Exposure:
+    """Every gap of our places, and how often something of ours began to be held."""
 
-    place: Place
-    from_ms: int
-    lasting_ms: int
+    gaps: tuple[Gap, ...]
+    stretches: int
+
+
+def exposure(events: Iterable[VenueEvent], addresses: frozenset[str], *, until_ms: int) -> Exposure:
+    """Every uncovered interval of each place of ours, in venue time."""
+    states: dict[Place, _PlaceState] = {}
+    for event in events:
+        if event.place[0] in addresses and event.place[1]:
+            states.setdefault(event.place, _PlaceState(event.place)).play(event)
+    for state in states.values():
+        state.end_gap(until_ms, "")
+    return Exposure(
+        tuple(gap for state in states.values() for gap in state.gaps),
+        sum(state.stretches for state in states.values()),
+    )
 
 
 def longest_gaps(events: Iterable[VenueEvent], addresses: frozenset[str], *, until_ms: int) -> list[Gap]:
     """The longest uncovered interval of each place of ours that had one, in venue time."""
-    states: dict[Place, _PlaceState] = {}
-    for event in events:
-        if event.place[0] in addresses and event.place[1]:
-            states.setdefault(event.place, _PlaceState()).play(event)
-    for state in states.values():
-        state.measure(until_ms)
-    return [
-        Gap(place, state.longest_from_ms, state.longest_ms)
-        for place, state in states.items()
-        if state.longest_ms
-    ]
+    longest: dict[Place, Gap] = {}
+    for gap in exposure(events, addresses, until_ms=until_ms).gaps:
+        if gap.place not in longest or gap.lasting_ms > longest[gap.place].lasting_ms:
+            longest[gap.place] = gap
+    return list(longest.values())

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 Place = tuple[str, str]  # an account's address, lower case, and a market
+ZERO = Decimal(0)
 
 _NEVER_FILLED = frozenset({"SKIPPED", "REJECTED", "CANCELLED", "EXPIRED"})
 
@@ -54,7 +55,7 @@ class LedgerAction:
 
 @dataclass(frozen=True, slots=True)
 class LedgerOrder:
-    """One order: enough to see which entries belong to one intent, and whether it says that it never filled."""
+    """One order: which intent it is, what it asked for, and what it says became of it. Sizes are unsigned."""
 
     order_id: str
     kind: str
@@ -62,6 +63,14 @@ class LedgerOrder:
     signal_id: int | None
     place: Place
     status: str
+    position_id: str | None = None
+    size: Decimal | None = None
+    limit_price: Decimal | None = None
+    filled_size: Decimal = ZERO
+    created_ms: int = 0
+    not_after_ms: int | None = None
+    finished_ms: int | None = None
+    is_canary: bool = False
 
     @property
     def says_it_never_filled(self) -> bool:
@@ -81,11 +90,16 @@ class LedgerFill:
     time_ms: int
     position_id: str | None
     is_quarantined: bool = False
+    size: Decimal | None = None
+    price: Decimal | None = None
+    fee_usd: Decimal | None = None
+    order_id: str | None = None
+    recorded_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerPosition:
-    """One live position, as its row says; `signed_size` is what it holds, `opened_ms` Unix milliseconds."""
+    """One live position, as its row says; `signed_size` is what it holds, times are Unix milliseconds."""
 
     position_id: str
     place: Place
@@ -94,6 +108,11 @@ class LedgerPosition:
     signed_size: Decimal
     opened_ms: int
     realised_pnl_usd: Decimal | None
+    is_long: bool = True
+    fees_usd: Decimal = ZERO
+    funding_usd: Decimal = ZERO
+    created_ms: int = 0
+    closed_ms: int | None = None
 
     @property
     def is_closed(self) -> bool:
@@ -103,6 +122,109 @@ class LedgerPosition:
     def is_abandoned(self) -> bool:
         """Whether the ledger gave it up as never filled."""
         return self.status == "ABANDONED"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRequest:
+    """One signed request as the table of actions has it: every kind of request, whatever became of it."""
+
+    action_id: str
+    order_id: str
+    kind: str
+    status: str
+    signer: str
+    nonce: int
+    prepared_ms: int
+    sent_ms: int | None = None
+    answered_ms: int | None = None
+    expires_ms: int | None = None
+    cloid: str | None = None
+    acked_size: Decimal | None = None
+    digest: str | None = None  # of the bytes that are stored, as the venue's journal makes it; None: none are
+
+    @property
+    def is_placement(self) -> bool:
+        return self.kind in {"place", "modify"}
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSigner:
+    """A signer's row: its address, and the last nonce that it says it handed out."""
+
+    address: str
+    last_nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerReservation:
+    """What one entry reserved. `notional_usd` is what is left of it, as an entry that is final keeps only what it filled."""
+
+    order_id: str
+    agent_id: str
+    author_id: int | None
+    notional_usd: Decimal
+    reserved_ms: int
+    released_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFunding:
+    """One funding payment that the ledger booked, above zero received."""
+
+    place: Place
+    position_id: str | None
+    amount_usd: Decimal
+    paid_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerControl:
+    """A pause, flatten or halt over a scope, from when it was set to when it was lifted."""
+
+    scope: str
+    mode: str
+    set_ms: int
+    lifted_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerNotice:
+    """What a person was told, as far as it says about what: its key names the row."""
+
+    level: str
+    key: str
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerWaiting:
+    """A claimable row that is not done, or that was set aside."""
+
+    table: str
+    key: str
+    status: str
+    is_unfinished: bool
+    due_ms: int | None
+    claimed_until_ms: int | None
+    quarantined_ms: int | None
+    attempts: int
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """The limits of a deployment or an account in US dollars by name, as its row has them; absent: it does not bind."""
+
+    usd: Mapping[str, Decimal]
+    open_positions: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerDesk:
+    """Who trades for whom: of each deployment its agent, its account, its caps; of each account its address and caps."""
+
+    deployments: Mapping[str, tuple[str, str, Caps]] = field(default_factory=dict)
+    accounts: Mapping[str, tuple[str, Caps]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +238,14 @@ class Ledger:
     positions: tuple[LedgerPosition, ...] = ()
     paper_positions: int = 0
     paper_fills: int = 0
+    requests: tuple[LedgerRequest, ...] = ()
+    signers: tuple[LedgerSigner, ...] = ()
+    reservations: tuple[LedgerReservation, ...] = ()
+    funding: tuple[LedgerFunding, ...] = ()
+    controls: tuple[LedgerControl, ...] = ()
+    notices: tuple[LedgerNotice, ...] = ()
+    waiting: tuple[LedgerWaiting, ...] = ()
+    desk: LedgerDesk = LedgerDesk()
 
     def owned_fills(self) -> list[LedgerFill]:
         """The fills that the ledger stands by: attributed to a position that it owns and has not given up."""

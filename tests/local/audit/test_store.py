@@ -7,7 +7,8 @@ import pytest
 
 from local.audit.checks import check
 from local.audit.model import VenueEvent
-from local.audit.store import read_ledger
+from local.audit.store import events_of, read_facts, read_ledger
+from local.hyperliquid.arrivals import digest
 from outcry.runtime.database import Database
 
 ME = "0x" + "a" * 40
@@ -155,3 +156,67 @@ def test_a_short_is_read_below_zero(disowned: Database) -> None:
     )
 
     assert [p.signed_size for p in read_ledger(disowned).positions] == [Decimal("-0.5")]
+
+
+def test_the_rest_that_the_judge_looks_at_is_read_with_its_times_and_limits(disowned: Database) -> None:
+    with disowned.transaction() as tx:
+        tx.execute(
+            """
+            with bound as (update accounts set limits = '{"per_trade_usd": "50", "max_open_positions": 3}' where account_id = 'live'),
+                 paused as (insert into controls (scope, mode, reason, set_by, set_at, lifted_at)
+                            values ('desk', 'pause', 'why', 'me', :at, :at)),
+                 told as (insert into notices (level, topic, subject, text, dedupe_key, created_at)
+                          values ('page', 't', 's', 'x', 'unprotected:1', :at)),
+                 paid as (insert into funding_payments (account_id, venue, market, paid_at, amount_usd, recorded_at)
+                          values ('live', 'hyperliquid', 'BTC', :at, -0.25, :at)),
+                 signed as (insert into signers (signer_id, account_id, slot, version, custody, address, status, key_arn, last_nonce,
+                                                 created_at, updated_at)
+                            values ('s1', 'live', 1, 1, 'kms', :address, 'ACTIVE', 'arn', 7, :at, :at)),
+                 held as (update actions set sent_at = :at, signed = '{"nonce":1,"action":{}}')
+            insert into reservations (order_id, account_id, deployment_id, agent_id, author_id, venue, market, position_id,
+                                      notional_usd, margin_usd, risk_usd, reserved_at)
+            select order_id, account_id, deployment_id, 'a1', null, venue, market, position_id, 50, 5, 1, :at
+              from orders where account_id = 'live'
+            """,
+            at=FILLED_AT,
+            address="0x" + "c" * 40,
+        )
+
+    ledger = read_ledger(disowned)
+
+    agent_id, account_id, _ = ledger.desk.deployments["d1"]
+    assert (agent_id, account_id, list(ledger.desk.accounts)) == ("a1", "live", ["live"])
+    caps = ledger.desk.accounts["live"][1]
+    assert (caps.usd, caps.open_positions) == ({"per_trade_usd": Decimal(50)}, 3)
+    assert [(c.scope, c.set_ms, c.lifted_ms) for c in ledger.controls] == [("desk", FILLED_MS, FILLED_MS)]
+    assert [(n.level, n.key, n.created_ms) for n in ledger.notices] == [("page", "unprotected:1", FILLED_MS)]
+    assert [(p.place, p.amount_usd) for p in ledger.funding] == [(BTC, Decimal("-0.25"))]
+    assert [(s.address, s.last_nonce) for s in ledger.signers] == [("0x" + "c" * 40, 7)]
+    assert [(r.agent_id, r.notional_usd) for r in ledger.reservations] == [("a1", Decimal(50))]
+    (request,) = ledger.requests
+    assert (request.nonce, request.sent_ms, request.cloid) == (1, FILLED_MS, ENTRY)
+    assert request.digest == digest({"action": {}, "nonce": 1})
+
+
+def test_what_waits_and_what_was_set_aside_is_read_and_what_is_done_is_not(disowned: Database) -> None:
+    change(
+        disowned,
+        "update orders set finished_at = null, status = 'PLANNED', next_ring_at = created_at where account_id = 'live'",
+    )
+
+    (row,) = read_ledger(disowned).waiting
+
+    assert (row.table, row.status, row.is_unfinished, row.due_ms) == ("orders", "PLANNED", True, FILLED_MS)
+
+
+def test_a_journal_with_a_gap_proves_nothing() -> None:
+    records = [{"seq": 1, "time_ms": 1, "kind": "reset"}, {"seq": 3, "time_ms": 1, "kind": "reset"}]
+
+    with pytest.raises(ValueError, match="jumps from 1 to 3"):
+        events_of(records)
+
+
+def test_facts_end_where_they_are_asked_to(disowned: Database) -> None:
+    facts = read_facts(disowned, [bought()], until_ms=FILLED_MS - 1)
+
+    assert (facts.events, facts.until_ms, len(facts.ledger.orders)) == ((), FILLED_MS - 1, 1)
