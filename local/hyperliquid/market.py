@@ -4,6 +4,7 @@ Promises: the book is a pure function of mid and spec less what was taken since 
 on tick and lot; bids below asks. Users' orders are not in it: the synthetic book is everyone's counterparty.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
 
@@ -73,7 +74,7 @@ class Market:
                 rows[-1] = (price, rows[-1][1] + size)
         return rows
 
-    def levels(self, is_bid: bool) -> list[Level]:
+    def levels(self, is_bid: bool) -> Sequence[Level]:
         """Best first, what was taken already removed."""
         if is_bid in self.empty:
             return []
@@ -83,7 +84,10 @@ class Market:
             rows = self.ladder[is_bid]
         else:
             rows = self.ladder[is_bid] = self._build(is_bid)
-        gone, left = self.taken[is_bid], []
+        gone = self.taken[is_bid]
+        if not gone:
+            return rows
+        left = []
         for price, size in rows:
             eaten = min(gone, size)
             gone -= eaten

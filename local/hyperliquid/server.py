@@ -97,7 +97,7 @@ class HyperliquidServer:
 
     def start(self) -> Self:
         self._thread = threading.Thread(
-            target=self._wire.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True, name="hyperliquid"
+            target=self._wire.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True, name="hyperliquid"
         )
         self._thread.start()
         return self
