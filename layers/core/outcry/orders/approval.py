@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from outcry.agents.roster import deployment as load_deployment
 from outcry.controls.gate import standing_entry
 from outcry.orders import approval_store, canary_store, store
+from outcry.orders.approval_store import Booked, Scopes
 from outcry.orders.carry import Held
-from outcry.orders.model import Order, OrderKind, OrderStatus
+from outcry.orders.model import Order, OrderStatus
 from outcry.orders.ports import Desk
 from outcry.orders.risk import Facts, Refusal, entry_bound, refuse, room
 from outcry.positions import store as positions_store
 from outcry.runtime.database import Transaction, UniqueViolation
 from outcry.runtime.errors import SignerRefused
 from outcry.runtime.reasons import Reason
-from outcry.runtime.side import Side
 from outcry.runtime.version import build_id
 from outcry.signals.model import EntryPlan
 from outcry.signals.size import Sized, SizeInputs, size_entry
@@ -106,7 +105,16 @@ class Approver:
     ) -> Order | Refusal:
         order = held.order
         now = self._desk.clock.now()
-        deployment = approval_store.lock_scopes(tx, order.account_id, order.deployment_id)
+        scopes = approval_store.lock_scopes(tx, order.account_id, order.deployment_id)
+        forbidden = standing(tx, order, plan, now)
+        booked = approval_store.booked(
+            tx,
+            order,
+            agent_id=scopes.agent_id,
+            author_id=plan.author_id,
+            since=reading.snapshot.taken_at,
+            now=now,
+        )
         mark = reading.marks.prices.get(plan.market)
         facts = Facts(
             now=now,
@@ -117,14 +125,14 @@ class Approver:
             mark=mark,
             mark_at=reading.marks.received_at,
             snapshot_at=reading.snapshot.taken_at,
-            changed_at=approval_store.changed_at(tx, order.account_id),
-            standing=standing(tx, order, plan, now),
-            deployment_state=deployment["state"],
+            changed_at=booked.changed_at,
+            standing=forbidden,
+            deployment_state=scopes.deployment_state,
             lacks_canary=self._lacks_canary(tx, order, plan),
             mode_is_standard=reading.mode is AccountMode.STANDARD,
             has_signer=reading.has_signer,
-            owner_side=_owner_side(tx, order),
-            place_has_open_order=_others_at_work(tx, order),
+            owner_side=booked.owner_side,
+            place_has_open_order=booked.is_place_at_work,
             venue_size=_size_in(reading.snapshot, plan.market),
             has_foreign_order=_has_foreign_order(tx, reading.open_orders, plan.market),
         )
@@ -132,7 +140,10 @@ class Approver:
         if refusal is not None:
             return refusal
         assert mark is not None, "without a mark it is refused"
-        return self._take(tx, held, plan, venue, market, reading.snapshot, mark, deployment["agent_id"], now)
+        sized = _size(plan, venue, market, reading.snapshot, mark, scopes, booked)
+        if isinstance(sized, Refusal):
+            return sized
+        return self._take(tx, held, plan, venue, market, mark, sized, scopes.agent_id, now)
 
     def _lacks_canary(self, tx: Transaction, order: Order, plan: EntryPlan) -> str | None:
         """What is missing of the proof that this build trades well on this account; a canary itself notes the build."""
@@ -152,15 +163,12 @@ class Approver:
         plan: EntryPlan,
         venue: Venue,
         market: Market,
-        snapshot: AccountSnapshot,
         mark: Decimal,
+        sized: Sized,
         agent_id: str,
         now: datetime,
-    ) -> Order | Refusal:
-        """Size the entry, take its place and reserve its worst case."""
-        sized = self._size(tx, held.order, plan, venue, market, snapshot, mark, agent_id, now)
-        if isinstance(sized, Refusal):
-            return sized
+    ) -> Order:
+        """Take the entry's place and reserve its worst case."""
         order = held.order
         position_id = positions_store.insert_opening(
             tx,
@@ -174,73 +182,17 @@ class Approver:
             trace_id=order.trace_id,
         )
         bound = entry_bound(mark, plan.side, plan.max_slippage_frac)
-        approved = store.move(
+        return approval_store.approve(
             tx,
             order,
-            OrderStatus.APPROVED,
             held=held.claim,
-            now=now,
-            position_id=position_id,
-            size=sized.size,
-            limit_price=venue.fit_price(market, bound, up=plan.side.sign < 0),
-            leverage=Decimal(sized.leverage),
-        )
-        approval_store.reserve(
-            tx,
-            order,
             agent_id=agent_id,
             author_id=plan.author_id,
             position_id=position_id,
             sized=sized,
+            limit_price=venue.fit_price(market, bound, up=plan.side.sign < 0),
             now=now,
         )
-        return approved
-
-    def _size(
-        self,
-        tx: Transaction,
-        order: Order,
-        plan: EntryPlan,
-        venue: Venue,
-        market: Market,
-        snapshot: AccountSnapshot,
-        mark: Decimal,
-        agent_id: str,
-        now: datetime,
-    ) -> Sized | Refusal:
-        deployment = load_deployment(tx, order.deployment_id)
-        assert deployment is not None, "an order names a deployment that exists"
-        by_deployment, by_account = approval_store.usages(
-            tx, order, agent_id=agent_id, author_id=plan.author_id, now=now
-        )
-        left = room([(deployment.limits, by_deployment), (deployment.account.limits, by_account)])
-        if left.notional_usd <= 0:
-            return Refusal(left.binding, "nothing is left under this limit")
-        pending = approval_store.margin_not_yet_at_venue(tx, order.account_id, snapshot.taken_at)
-        sized = size_entry(
-            SizeInputs(
-                equity_usd=snapshot.equity_usd,
-                free_usd=max(snapshot.free_usd - pending, Decimal(0)),
-                risk_frac=plan.risk_frac,
-                score=plan.score,
-                stop_frac=plan.stop_frac,
-                fee_frac=venue.taker_fee_frac,
-                slippage_frac=plan.max_slippage_frac,
-                mark=mark,
-                exit_stop_frac=plan.exits.own_stop_frac,
-                liquidation_buffer_frac=plan.exits.liquidation_buffer_frac,
-                cap_usd=left.notional_usd,
-                max_leverage=plan.max_leverage,
-                market_max_leverage=market.max_leverage,
-                size_decimals=market.size_decimals,
-                minimum_usd=venue.minimum_notional_usd,
-            )
-        )
-        if isinstance(sized, Sized):
-            return sized
-        tight = left.notional_usd < venue.minimum_notional_usd * (1 + plan.max_slippage_frac)
-        is_cap = tight and sized.reason is Reason.SIZE_BELOW_MINIMUM
-        return Refusal(left.binding if is_cap else sized.reason, sized.detail)
 
     def _skip(self, held: Held, refusal: Refusal) -> Refusal:
         now = self._desk.clock.now()
@@ -275,22 +227,45 @@ def standing(tx: Transaction, order: Order, plan: EntryPlan, now: datetime) -> R
     return None if forbidden is None else Refusal(forbidden.reason, forbidden.detail)
 
 
-def _owner_side(tx: Transaction, order: Order) -> Side | None:
-    owner = positions_store.owner_of(tx, order.account_id, order.venue, order.position_key)
-    return None if owner is None else owner.side
-
-
-def _others_at_work(tx: Transaction, order: Order) -> bool:
-    at_work = store.unfinished_in_place(
-        tx,
-        order.account_id,
-        order.venue,
-        order.position_key,
-        (OrderKind.ENTER, OrderKind.EXIT, OrderKind.PROTECT, OrderKind.CANCEL),
+def _size(
+    plan: EntryPlan,
+    venue: Venue,
+    market: Market,
+    snapshot: AccountSnapshot,
+    mark: Decimal,
+    scopes: Scopes,
+    booked: Booked,
+) -> Sized | Refusal:
+    """How much may be entered under every cap, or which of them leaves too little."""
+    left = room(
+        [(scopes.deployment_limits, booked.by_deployment), (scopes.account_limits, booked.by_account)]
     )
-    return any(
-        other.order_id != order.order_id and other.status is not OrderStatus.PLANNED for other in at_work
+    if left.notional_usd <= 0:
+        return Refusal(left.binding, "nothing is left under this limit")
+    sized = size_entry(
+        SizeInputs(
+            equity_usd=snapshot.equity_usd,
+            free_usd=max(snapshot.free_usd - booked.margin_usd, Decimal(0)),
+            risk_frac=plan.risk_frac,
+            score=plan.score,
+            stop_frac=plan.stop_frac,
+            fee_frac=venue.taker_fee_frac,
+            slippage_frac=plan.max_slippage_frac,
+            mark=mark,
+            exit_stop_frac=plan.exits.own_stop_frac,
+            liquidation_buffer_frac=plan.exits.liquidation_buffer_frac,
+            cap_usd=left.notional_usd,
+            max_leverage=plan.max_leverage,
+            market_max_leverage=market.max_leverage,
+            size_decimals=market.size_decimals,
+            minimum_usd=venue.minimum_notional_usd,
+        )
     )
+    if isinstance(sized, Sized):
+        return sized
+    tight = left.notional_usd < venue.minimum_notional_usd * (1 + plan.max_slippage_frac)
+    is_cap = tight and sized.reason is Reason.SIZE_BELOW_MINIMUM
+    return Refusal(left.binding if is_cap else sized.reason, sized.detail)
 
 
 def _size_in(snapshot: AccountSnapshot, market: str) -> Decimal:

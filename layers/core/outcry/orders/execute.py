@@ -36,7 +36,7 @@ from outcry.positions import store as positions_store
 from outcry.positions.model import GONE
 from outcry.runtime.database import Transaction
 from outcry.runtime.errors import InfrastructureError
-from outcry.runtime.leases import ORDERS, claim, quarantine, release
+from outcry.runtime.leases import ORDERS, quarantine, release
 from outcry.runtime.observability import logger
 from outcry.runtime.queues import Queue, Ring
 from outcry.runtime.reasons import Reason
@@ -179,21 +179,17 @@ class Executor:
 
     def _claim(self, order_id: UUID, now: datetime, deadline: datetime) -> Held | None:
         with self._desk.database.transaction() as tx:
-            claims = claim(
-                tx,
-                ORDERS,
-                [order_id],
-                token=self._desk.new_id(),
-                now=now,
-                lasting=deadline - now + CLAIM_MARGIN,
+            claimed = store.claim(
+                tx, order_id, token=self._desk.new_id(), now=now, lasting=deadline - now + CLAIM_MARGIN
             )
-            order = self._load(tx, order_id)
-            if not claims:
+            if claimed is None:
+                self._load(tx, order_id)
                 return None
+            mine, order = claimed
             if order.status in TERMINAL:
-                release(tx, ORDERS, claims[0])
+                release(tx, ORDERS, mine)
                 return None
-        return Held(order, claims[0], self._desk.account(order.account_id))
+        return Held(order, mine, self._desk.account(order.account_id))
 
     def _load(self, tx: Transaction, order_id: UUID) -> Order:
         """Orders are never deleted: one that is not there was planned in another database, as it is after half a restore."""

@@ -8,16 +8,17 @@ import json
 from collections.abc import Sequence
 from dataclasses import fields as fields_of
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from outcry.orders.lifecycle import ORDER_MOVES, TERMINAL
 from outcry.orders.model import Order, OrderKind, OrderStatus
+from outcry.runtime import leases
 from outcry.runtime.database import Row, Transaction
 from outcry.runtime.errors import InfrastructureError
-from outcry.runtime.leases import Claim
+from outcry.runtime.leases import ORDERS, Claim
 from outcry.runtime.side import Side
 
 FIRST_RING_S = 20  # a planned order whose doorbell was lost is found this much later
@@ -50,6 +51,14 @@ def load(tx: Transaction, order_id: UUID) -> Order | None:
     """One order, or None."""
     row = tx.one(f"select {_ORDER} from orders where order_id = :order_id", order_id=order_id)
     return None if row is None else order_from(row)
+
+
+def claim(
+    tx: Transaction, order_id: UUID, *, token: UUID, now: datetime, lasting: timedelta
+) -> tuple[Claim, Order] | None:
+    """Claim an order and read it, in one statement; None where somebody else holds it, it is set aside, or there is none."""
+    claims = leases.claim(tx, ORDERS, [order_id], token=token, now=now, lasting=lasting, columns=_ORDER)
+    return (claims[0], order_from(claims[0].row)) if claims else None
 
 
 def insert(
@@ -168,25 +177,6 @@ def finish(
         **fields,
     )
     return touched == 1
-
-
-def unfinished_in_place(
-    tx: Transaction, account_id: str, venue: str, position_key: str, kinds: Sequence[OrderKind]
-) -> list[Order]:
-    """The open orders of one place, oldest first."""
-    rows = tx.all(
-        f"""
-        select {_ORDER} from orders
-         where account_id = :account_id and venue = :venue and position_key = :position_key
-           and kind = any(cast(:kinds as text[])) and finished_at is null
-         order by created_at
-        """,
-        account_id=account_id,
-        venue=venue,
-        position_key=position_key,
-        kinds=[kind.value for kind in kinds],
-    )
-    return [order_from(row) for row in rows]
 
 
 def of_position(

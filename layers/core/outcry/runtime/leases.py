@@ -13,12 +13,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from outcry.runtime.database import Transaction
+from outcry.runtime.database import Row, Transaction
 from outcry.runtime.metrics import CLAIMS_LAPSED
 
 MAX_RINGS_PER_SWEEP = 500
 FIRST_BACKOFF_S = 15
 LONGEST_BACKOFF_S = 900
+_OF_CLAIM = frozenset({"claim_key", "claim_attempts", "claim_due_at", "had_lapsed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,23 @@ class Claim:
     until: datetime
     attempts: int
     due_at: datetime | None = field(default=None, compare=False)
+    row: Row = field(default_factory=dict, compare=False, repr=False)  # what was asked for with it
 
 
 def claim(
-    tx: Transaction, what: Claimable, keys: Sequence[Any], *, token: UUID, now: datetime, lasting: timedelta
+    tx: Transaction,
+    what: Claimable,
+    keys: Sequence[Any],
+    *,
+    token: UUID,
+    now: datetime,
+    lasting: timedelta,
+    columns: str = "",
 ) -> list[Claim]:
-    """Claim those of the rows that nobody holds, or whose claim lapsed; quarantined rows are left alone."""
+    """Claim those of the rows that nobody holds, or whose claim lapsed; quarantined rows are left alone.
+
+    `columns`: what of each row comes along, as a fragment of the caller's own SQL, never input.
+    """
     rows = tx.all(
         f"""
         with free as (
@@ -60,7 +72,8 @@ def claim(
                 order by {what.key} for update skip locked)
         update {what.table} set claim_token = :token, claimed_until = :until, attempts = attempts + 1
           from free where {what.key} = free_key
-        returning {what.key} as key, attempts, next_ring_at, had_lapsed
+        returning {what.key} as claim_key, attempts as claim_attempts, next_ring_at as claim_due_at, had_lapsed
+                  {f", {columns}" if columns else ""}
         """,
         token=token,
         until=now + lasting,
@@ -70,7 +83,17 @@ def claim(
     lapsed = sum(row["had_lapsed"] for row in rows)
     if lapsed:
         CLAIMS_LAPSED.record(lapsed)
-    return [Claim(row["key"], token, now + lasting, row["attempts"], row["next_ring_at"]) for row in rows]
+    return [
+        Claim(
+            row["claim_key"],
+            token,
+            now + lasting,
+            row["claim_attempts"],
+            row["claim_due_at"],
+            {name: row[name] for name in row if name not in _OF_CLAIM},
+        )
+        for row in rows
+    ]
 
 
 def release(
