@@ -87,6 +87,26 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Intent:
+    """What an order is to do, before it is one. `place`: account, venue, network, position key, market; `sequence` None: the next."""
+
+    deployment_id: str
+    kind: OrderKind
+    subject: str
+    leg: str
+    place: tuple[str, str, str, str, str]
+    side: Side
+    plan: dict[str, Any]
+    sequence: int | None = None
+    status: OrderStatus = OrderStatus.PLANNED
+    position_id: UUID | None = None
+    signal_id: int | None = None
+    size: Decimal | None = None
+    trigger_price: Decimal | None = None
+    not_after: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
     """One signed request: its nonce, its exact bytes, and what became of it."""
 

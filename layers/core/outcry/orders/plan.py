@@ -4,6 +4,8 @@ Planning inserts an intent under its unique key and nothing else; whoever is run
 gives one order. An exit is an obligation: there is at most one open exit of a position, and asking again returns that one.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -13,7 +15,7 @@ from outcry.agents.model import Deployment
 from outcry.controls.gate import standing_controls
 from outcry.controls.model import ControlMode, mode_of
 from outcry.orders import plan_store, store
-from outcry.orders.model import OrderKind, OrderStatus
+from outcry.orders.model import Intent, OrderKind, OrderStatus
 from outcry.positions.model import Position
 from outcry.runtime.database import Transaction
 from outcry.runtime.errors import InfrastructureError
@@ -24,6 +26,17 @@ from outcry.signals.planner import Planned
 from outcry.venues.port import TriggerKind
 
 Place = tuple[str, str, str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """A reduce-only trigger that is wanted over a position: the stop (leg `stop`) or a take-profit step (`tp1` … `tp5`)."""
+
+    leg: str
+    kind: TriggerKind
+    trigger_price: Decimal
+    size: Decimal
+    cause: Reason
 
 
 def place_of(position: Position) -> Place:
@@ -112,8 +125,7 @@ def _insert_entry(
     trace_id: str,
 ) -> UUID | None:
     account = deployment.account
-    return store.insert(
-        tx,
+    entry = Intent(
         deployment_id=deployment.deployment_id,
         kind=OrderKind.ENTER,
         subject=subject,
@@ -122,11 +134,10 @@ def _insert_entry(
         place=(account.account_id, account.venue, account.network, plan.market, plan.market),
         side=plan.side,
         plan=plan.to_json(),
-        now=now,
-        trace_id=trace_id,
         signal_id=signal_id,
         not_after=plan.not_after,
     )
+    return store.insert(tx, [entry], now=now, trace_id=trace_id)[0]
 
 
 def is_halted(tx: Transaction, position: Position, agent_id: str | None) -> bool:
@@ -160,23 +171,11 @@ def plan_exit(
     known = plan_store.open_exit(tx, position.position_id)
     if known is not None:
         return known
-    subject = subject or str(position.position_id)
-    sequence = store.next_sequence(tx, position.deployment_id, OrderKind.EXIT, subject, "exit")
+    plan = {"reason": reason.value, "detail": detail}
+    intent = _intent(position, OrderKind.EXIT, leg="exit", plan=plan)
     order_id = store.insert(
-        tx,
-        deployment_id=position.deployment_id,
-        kind=OrderKind.EXIT,
-        subject=subject,
-        leg="exit",
-        sequence=sequence,
-        place=place_of(position),
-        side=position.side,
-        plan={"reason": reason.value, "detail": detail},
-        now=now,
-        trace_id=trace_id,
-        status=OrderStatus.APPROVED,
-        position_id=position.position_id,
-    )
+        tx, [replace(intent, subject=subject or intent.subject)], now=now, trace_id=trace_id
+    )[0]
     if order_id is None:  # somebody planned it in the same moment: the unique index kept one
         order_id = plan_store.open_exit(tx, position.position_id)
         assert order_id is not None
@@ -195,30 +194,49 @@ def plan_protection(
     trace_id: str,
     cause: Reason,
 ) -> UUID:
-    """Plan a reduce-only trigger over a position: the stop (leg `stop`) or a take-profit step (`tp1` … `tp5`)."""
-    assert position.deployment_id is not None, "only an owned position is protected"
-    subject = str(position.position_id)
-    sequence = store.next_sequence(tx, position.deployment_id, OrderKind.PROTECT, subject, leg)
-    plan: dict[str, Any] = {"trigger": kind.value, "reason": cause.value}
-    order_id = store.insert(
-        tx,
+    """Plan one more reduce-only trigger over a position."""
+    wanted = Protection(leg, kind, trigger_price, size, cause)
+    return plan_protections(tx, position, [wanted], now=now, trace_id=trace_id)[0]
+
+
+def plan_protections(
+    tx: Transaction, position: Position, wanted: Sequence[Protection], *, now: datetime, trace_id: str
+) -> list[UUID]:
+    """Plan these triggers over a position, in one statement; returns their orders, in the same order."""
+    intents = [
+        replace(
+            _intent(
+                position,
+                OrderKind.PROTECT,
+                leg=each.leg,
+                plan={"trigger": each.kind.value, "reason": each.cause.value},
+            ),
+            size=each.size,
+            trigger_price=each.trigger_price,
+        )
+        for each in wanted
+    ]
+    planned = [
+        order_id for order_id in store.insert(tx, intents, now=now, trace_id=trace_id) if order_id is not None
+    ]
+    assert len(planned) == len(wanted), "the sequence is read in this transaction, under the position's lock"
+    return planned
+
+
+def _intent(position: Position, kind: OrderKind, *, leg: str, plan: dict[str, Any]) -> Intent:
+    """What serves a position that is held: nothing has to approve it any more."""
+    assert position.deployment_id is not None, "only an owned position is served"
+    return Intent(
         deployment_id=position.deployment_id,
-        kind=OrderKind.PROTECT,
-        subject=subject,
+        kind=kind,
+        subject=str(position.position_id),
         leg=leg,
-        sequence=sequence,
         place=place_of(position),
         side=position.side,
         plan=plan,
-        now=now,
-        trace_id=trace_id,
         status=OrderStatus.APPROVED,
         position_id=position.position_id,
-        size=size,
-        trigger_price=trigger_price,
     )
-    assert order_id is not None, "the sequence was read in this transaction, under the position's lock"
-    return order_id
 
 
 def plan_cancel(
@@ -232,22 +250,9 @@ def plan_cancel(
     reason: Reason,
 ) -> UUID | None:
     """Plan to take a resting order of a position off the venue; None where a cancel of it is under way."""
-    assert position.deployment_id is not None, "only orders of owned positions are cancelled"
-    subject, leg = str(position.position_id), str(target)
-    if plan_store.has_open_cancel(tx, subject, leg):
+    leg = str(target)
+    if plan_store.has_open_cancel(tx, str(position.position_id), leg):
         return None
-    return store.insert(
-        tx,
-        deployment_id=position.deployment_id,
-        kind=OrderKind.CANCEL,
-        subject=subject,
-        leg=leg,
-        sequence=store.next_sequence(tx, position.deployment_id, OrderKind.CANCEL, subject, leg),
-        place=place_of(position),
-        side=position.side,
-        plan={"target": leg, "cloid": cloid, "reason": reason.value},
-        now=now,
-        trace_id=trace_id,
-        status=OrderStatus.APPROVED,
-        position_id=position.position_id,
-    )
+    plan = {"target": leg, "cloid": cloid, "reason": reason.value}
+    intent = _intent(position, OrderKind.CANCEL, leg=leg, plan=plan)
+    return store.insert(tx, [intent], now=now, trace_id=trace_id)[0]

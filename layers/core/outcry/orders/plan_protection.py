@@ -10,7 +10,7 @@ from uuid import UUID
 
 from outcry.orders.model import STOP_LEG
 from outcry.orders.pages import tell_replaced_levels
-from outcry.orders.plan import plan_protection
+from outcry.orders.plan import Protection, plan_protections
 from outcry.positions import store as positions_store
 from outcry.positions.levels import PricedTarget, ladder_sizes, resolve
 from outcry.positions.model import Position, PositionStatus
@@ -91,34 +91,15 @@ def plan_first_protections(
         protect_by=protect_by,
     )
     tell_replaced_levels(tx, str(position.position_id), levels.notes, now=now, trace_id=position.trace_id)
-    stop = plan_protection(
-        tx,
-        position,
-        leg=STOP_LEG,
-        kind=TriggerKind.STOP,
-        trigger_price=stop_price,
-        size=filled.size,
-        now=now,
-        trace_id=position.trace_id,
-        cause=Reason.STOP_LOSS,
-    )
-    return [
-        stop,
-        *_plan_ladder(tx, position, levels.targets, filled.size, market=market, venue=venue, now=now),
-    ]
+    stop = Protection(STOP_LEG, TriggerKind.STOP, stop_price, filled.size, Reason.STOP_LOSS)
+    ladder = _ladder(levels.targets, filled.size, up=side is Side.SHORT, market=market, venue=venue)
+    return plan_protections(tx, position, [stop, *ladder], now=now, trace_id=position.trace_id)
 
 
-def _plan_ladder(
-    tx: Transaction,
-    position: Position,
-    targets: tuple[PricedTarget, ...],
-    opened_size: Decimal,
-    *,
-    market: Market,
-    venue: Venue,
-    now: datetime,
-) -> list[UUID]:
-    """Plan the take-profit steps, nearest first, in sizes that the venue takes."""
+def _ladder(
+    targets: tuple[PricedTarget, ...], opened_size: Decimal, *, up: bool, market: Market, venue: Venue
+) -> list[Protection]:
+    """The take-profit steps, nearest first, in sizes that the venue takes."""
     steps = ladder_sizes(
         targets,
         opened_size=opened_size,
@@ -126,16 +107,12 @@ def _plan_ladder(
         minimum_notional_usd=venue.minimum_notional_usd,
     )
     return [
-        plan_protection(
-            tx,
-            position,
-            leg=f"tp{number}",
-            kind=TriggerKind.TAKE_PROFIT,
-            trigger_price=venue.fit_price(market, target.price, up=position.side is Side.SHORT),
-            size=size,
-            now=now,
-            trace_id=position.trace_id,
-            cause=Reason.TAKE_PROFIT,
+        Protection(
+            f"tp{number}",
+            TriggerKind.TAKE_PROFIT,
+            venue.fit_price(market, target.price, up=up),
+            size,
+            Reason.TAKE_PROFIT,
         )
         for number, (target, size) in enumerate(steps, start=1)
     ]

@@ -6,15 +6,14 @@ worker that lost its claim writes nothing (`LostClaim` is raised and its transac
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from dataclasses import fields as fields_of
-from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from outcry.orders.lifecycle import ORDER_MOVES, TERMINAL
-from outcry.orders.model import Order, OrderKind, OrderStatus
+from outcry.orders.model import Intent, Order, OrderKind, OrderStatus
 from outcry.runtime import leases
 from outcry.runtime.database import Row, Transaction
 from outcry.runtime.errors import InfrastructureError
@@ -61,62 +60,32 @@ def claim(
     return (claims[0], order_from(claims[0].row)) if claims else None
 
 
-def insert(
-    tx: Transaction,
-    *,
-    deployment_id: str,
-    kind: OrderKind,
-    subject: str,
-    leg: str,
-    sequence: int,
-    place: tuple[str, str, str, str, str],
-    side: Side,
-    plan: dict[str, Any],
-    now: datetime,
-    trace_id: str,
-    status: OrderStatus = OrderStatus.PLANNED,
-    position_id: UUID | None = None,
-    signal_id: int | None = None,
-    size: Decimal | None = None,
-    trigger_price: Decimal | None = None,
-    not_after: datetime | None = None,
-) -> UUID | None:
-    """Insert an intent; None where the same intent exists already. `place`: account, venue, network, position key, market."""
-    account_id, venue, network, position_key, market = place
-    row = tx.one(
+def insert(tx: Transaction, intents: Sequence[Intent], *, now: datetime, trace_id: str) -> list[UUID | None]:
+    """Insert intents of one subject, each with a leg of its own, and return their orders; None for one that exists already."""
+    rows = tx.all(
         f"""
         insert into orders (deployment_id, kind, subject, leg, sequence, account_id, venue, network, position_key, market, side,
                             position_id, signal_id, status, plan, size, trigger_price, reduce_only, not_after,
                             created_at, updated_at, next_ring_at, trace_id)
-        values (:deployment_id, :kind, :subject, :leg, :sequence, :account_id, :venue, :network, :position_key, :market,
-                cast(:side as side), :position_id, :signal_id, :status, cast(:plan as jsonb), :size, :trigger_price, :reduce_only,
-                :not_after, :now, :now, cast(:now as timestamptz) + interval '{FIRST_RING_S} seconds', :trace_id)
+        select i.deployment_id, i.kind, i.subject, i.leg,
+               coalesce(i.sequence, (select max(o.sequence) + 1 from orders o
+                                      where o.deployment_id = i.deployment_id and o.kind = i.kind and o.subject = i.subject
+                                        and o.leg = i.leg), 0),
+               i.place ->> 0, i.place ->> 1, i.place ->> 2, i.place ->> 3, i.place ->> 4, i.side,
+               i.position_id, i.signal_id, i.status, i.plan, i.size, i.trigger_price, i.kind <> 'enter', i.not_after,
+               :now, :now, cast(:now as timestamptz) + interval '{FIRST_RING_S} seconds', :trace_id
+          from jsonb_to_recordset(cast(:intents as jsonb)) as i (
+               deployment_id text, kind text, subject text, leg text, sequence integer, place jsonb, side side, position_id uuid,
+               signal_id bigint, status text, plan jsonb, size numeric, trigger_price numeric, not_after timestamptz)
         on conflict do nothing
-        returning order_id
+        returning order_id, leg
         """,
-        deployment_id=deployment_id,
-        kind=kind.value,
-        subject=subject,
-        leg=leg,
-        sequence=sequence,
-        account_id=account_id,
-        venue=venue,
-        network=network,
-        position_key=position_key,
-        market=market,
-        side=side.value,
-        position_id=position_id,
-        signal_id=signal_id,
-        status=status.value,
-        plan=json.dumps(plan),
-        size=size,
-        trigger_price=trigger_price,
-        reduce_only=kind is not OrderKind.ENTER,
-        not_after=not_after,
+        intents=json.dumps([asdict(intent) for intent in intents], default=str),
         now=now,
         trace_id=trace_id,
     )
-    return None if row is None else row["order_id"]
+    made = {row["leg"]: row["order_id"] for row in rows}
+    return [made.get(intent.leg) for intent in intents]
 
 
 def move(
@@ -194,21 +163,6 @@ def of_position(
         unfinished=unfinished,
     )
     return [order_from(row) for row in rows]
-
-
-def next_sequence(tx: Transaction, deployment_id: str, kind: OrderKind, subject: str, leg: str) -> int:
-    """The first unused sequence number of an intent."""
-    row = tx.one(
-        """
-        select coalesce(max(sequence) + 1, 0) as sequence from orders
-         where deployment_id = :deployment_id and kind = :kind and subject = :subject and leg = :leg
-        """,
-        deployment_id=deployment_id,
-        kind=kind.value,
-        subject=subject,
-        leg=leg,
-    )
-    return int(row["sequence"]) if row else 0
 
 
 def give_back(
