@@ -135,6 +135,26 @@ def test_unknown_orders_and_rows_set_aside_are_named(workshop: Workshop, outcry:
     assert {each["table_name"] for each in found["quarantined"]} == {"posts", "calls"}
 
 
+def test_what_was_asked_about_a_request_in_doubt_and_what_it_waits_for_is_said(
+    workshop: Workshop, outcry: Outcry
+) -> None:
+    order = {"type": "order"}
+    workshop.control("fault", on="exchange", match=order, do="drop_after_commit", times=1)
+    workshop.control("fault", on="exchange", match=order, do="drop_before_commit", times=1)
+    workshop.control("fault", on="info", match={"type": "orderStatus"}, do="status", status=502, times=9)
+    order_id = workshop.enter()
+    workshop.clock.advance(timedelta(seconds=4))
+
+    text = " ".join(outcry("status").out.split())
+    (found,) = outcry("status", "--json").json["unknown_orders"]
+
+    assert (
+        f"asked 1 time, last 4 s ago (ConnectionError); it waits for an answer from the venue, order {order_id}"
+        in text
+    )
+    assert (found["request"], found["sends"], found["asked"]) == ("place", 2, 1)
+
+
 def test_untold_notices_are_counted_and_pages_come_first(workshop: Workshop, outcry: Outcry) -> None:
     now = workshop.clock.now()
     with workshop.database.transaction() as tx:

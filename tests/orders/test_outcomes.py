@@ -100,21 +100,9 @@ def test_an_answer_that_this_code_did_not_write_is_refused() -> None:
         recorded(replace(ACTION, status=ActionStatus.ACKED, answer={"is": "filled"}))
 
 
-@pytest.mark.parametrize("state", [OrderState.FILLED, OrderState.TRIGGERED])
+@pytest.mark.parametrize("state", [OrderState.FILLED, OrderState.TRIGGERED, OrderState.OPEN])
 def test_f51_f17_a_status_word_never_implies_a_size(state: OrderState) -> None:
-    assert from_report(report(state), Decimal(0), None) is None
-    assert from_report(report(state), Decimal(1), None) is None
-
-
-@pytest.mark.parametrize("state", [OrderState.FILLED, OrderState.TRIGGERED, OrderState.CANCELLED])
-def test_f13_an_order_is_filled_by_as_much_as_its_fills_say(state: OrderState) -> None:
-    found = from_report(report(state), Decimal("0.4"), Decimal(101))
-
-    assert found == Filled(Decimal("0.4"), Decimal(101), "77")
-
-
-def test_an_order_that_is_open_rests() -> None:
-    assert from_report(report(OrderState.OPEN), Decimal(0), None) == Resting("77")
+    assert from_report(report(state)) is None
 
 
 @pytest.mark.parametrize("state", [OrderState.REJECTED, OrderState.CANCELLED])
@@ -131,4 +119,4 @@ def test_an_order_that_is_open_rests() -> None:
 def test_an_order_that_ended_without_a_fill_was_refused_and_the_venues_word_says_how(
     state: OrderState, raw: str, kind: RefusalKind, reason: Reason
 ) -> None:
-    assert from_report(report(state, raw), Decimal(0), None) == Refused(kind, reason, raw)
+    assert from_report(report(state, raw)) == Refused(kind, reason, raw)

@@ -149,7 +149,7 @@ def _show_worries(found: Mapping[str, Any], now: datetime) -> None:
         ),
         *(
             f"UNKNOWN: {row['kind']} {row['leg']} {row['market']} {row['side']} on {row['account_id']},"
-            f" for {render.age(row['since'], now)}, order {row['order_id']}"
+            f" for {render.age(row['since'], now)}{_asked(row, now)}, order {row['order_id']}"
             for row in found["unknown_orders"]
         ),
         *(
@@ -168,3 +168,11 @@ def _show_worries(found: Mapping[str, Any], now: datetime) -> None:
     if notices["total"]:
         worries.append("What they say: `outcry notices --untold`")
     render.say(*worries or ["Nothing needs a person: all is protected, known, told, and on time."])
+
+
+def _asked(row: Mapping[str, Any], now: datetime) -> str:
+    """What was asked about a request in doubt, and what would end the doubt."""
+    if row["waits_for"] is None:
+        return ""
+    times = render.count(row["asked"], "time")
+    return f", asked {times}, last {render.age(row['asked_at'], now)} ago ({row['why']}); it waits for {row['waits_for']}"

@@ -198,11 +198,20 @@ def unprotected(tx: Transaction) -> list[Row]:
 
 
 def unknown_orders(tx: Transaction) -> list[Row]:
-    """Orders of which nobody knows yet what the venue did with them."""
+    """Orders of which nobody knows yet what the venue did with them: since when, what was asked, what it waits for."""
     return tx.all(
         """
-        select order_id, account_id, market, cast(side as text) as side, kind, leg, updated_at as since from orders
-         where status = 'UNKNOWN' order by updated_at
+        select o.order_id, o.account_id, o.market, cast(o.side as text) as side, o.kind, o.leg,
+               coalesce(a.sent_at, a.prepared_at, o.updated_at) as sent_at, coalesce(a.prepared_at, o.updated_at) as since,
+               a.kind as request, a.attempt, a.sends, a.expires_at, o.next_ring_at,
+               cast(coalesce(a.answer ->> 'asked', '0') as integer) as asked,
+               cast(a.answer ->> 'asked_at' as timestamptz) as asked_at,
+               a.answer ->> 'why' as why, a.answer ->> 'waits_for' as waits_for
+          from orders o
+          left join lateral (select * from actions where actions.order_id = o.order_id and status in ('SENT', 'UNKNOWN')
+                                and kind <> 'noop' order by prepared_at desc limit 1) a on true
+         where o.finished_at is null and (o.status = 'UNKNOWN' or a.status = 'UNKNOWN')
+         order by since
         """
     )
 

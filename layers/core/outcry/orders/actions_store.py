@@ -15,9 +15,14 @@ from outcry.runtime.clock import to_milliseconds
 from outcry.runtime.database import Row, Transaction
 from outcry.runtime.leases import Claim
 
-_ACTION = """
+ACTION_COLUMNS = """
     action_id, order_id, attempt, kind, status, signer_id, signer_address, nonce, expires_at, payload, cloid, signed, answer,
     refusal, venue_order_id, acked_size, acked_price, sends, prepared_at
+"""
+
+# The order's row stays locked with its claim as it is, so that nobody takes the order over between this check and the commit.
+UNDER_CLAIM = """
+    with mine as (select order_id as held_order from orders where order_id = :order_id and claim_token = :token for no key update)
 """
 
 
@@ -29,7 +34,7 @@ def action_from(row: Row) -> Action:
 def actions(tx: Transaction, order_id: UUID) -> list[Action]:
     """The order's requests, oldest first."""
     rows = tx.all(
-        f"select {_ACTION} from actions where order_id = :order_id order by prepared_at, attempt",
+        f"select {ACTION_COLUMNS} from actions where order_id = :order_id order by prepared_at, attempt",
         order_id=order_id,
     )
     return [action_from(row) for row in rows]
@@ -38,7 +43,7 @@ def actions(tx: Transaction, order_id: UUID) -> list[Action]:
 def action(tx: Transaction, order_id: UUID, attempt: int, kind: ActionKind) -> Action | None:
     """The request of one attempt, or None."""
     row = tx.one(
-        f"select {_ACTION} from actions where order_id = :order_id and attempt = :attempt and kind = :kind",
+        f"select {ACTION_COLUMNS} from actions where order_id = :order_id and attempt = :attempt and kind = :kind",
         order_id=order_id,
         attempt=attempt,
         kind=kind.value,
@@ -64,10 +69,11 @@ def prepare(
     """Commit nonce, expiry and payload, before anything is signed."""
     row = tx.one(
         f"""
+        {UNDER_CLAIM}
         insert into actions (order_id, attempt, kind, status, signer_id, signer_address, nonce, expires_at, payload, cloid, prepared_at)
-        select :order_id, :attempt, :kind, 'PREPARED', :signer_id, :signer_address, :nonce, :expires_at, :payload, :cloid, :now
-          from orders where order_id = :order_id and claim_token = :token
-        returning {_ACTION}
+        select held_order, :attempt, :kind, 'PREPARED', :signer_id, :signer_address, :nonce, :expires_at, :payload, :cloid, :now
+          from mine
+        returning {ACTION_COLUMNS}
         """,
         order_id=order.order_id,
         attempt=attempt,
@@ -113,12 +119,13 @@ def move_action(tx: Transaction, known: Action, to: ActionStatus, *, held: Claim
     )
     row = tx.one(
         f"""
+        {UNDER_CLAIM}
         update actions set status = :to{columns}
-         where action_id = :action_id and status = :known
-           and exists (select 1 from orders where order_id = actions.order_id and claim_token = :token)
-        returning {_ACTION}
+          from mine where action_id = :action_id and status = :known and actions.order_id = mine.held_order
+        returning {ACTION_COLUMNS}
         """,
         to=to.value,
+        order_id=known.order_id,
         action_id=known.action_id,
         known=known.status.value,
         token=held.token,

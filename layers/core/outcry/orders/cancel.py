@@ -10,7 +10,7 @@ from uuid import UUID
 from outcry.orders import store
 from outcry.orders.carry import Barred, Carrier, Held, begin_work
 from outcry.orders.model import ActionKind, OrderStatus
-from outcry.orders.outcomes import Void
+from outcry.orders.outcomes import Void, ask_again_s
 from outcry.orders.ports import Desk
 from outcry.orders.progress import Next, again, follow
 from outcry.venues.port import Cancel, Done, OrderState, RefusalKind, Refused
@@ -57,7 +57,7 @@ class CancelStep:
                         now=self._desk.clock.now(),
                         attempt=order.attempt + 1 if isinstance(known, Refused | Void) else order.attempt,
                     )
-                return again(3)
+                return again(ask_again_s(known, 3))
 
     def _end(self, held: Held, to: OrderStatus) -> Next:
         """The target is off the book: this cancel is done, and the target's own row is looked at next."""

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from outcry.agents.model import Account
 from outcry.orders import actions_store, store
 from outcry.orders.lifecycle import Takeover, client_order_id, is_expired, take_over
-from outcry.orders.model import Action, ActionKind, ActionStatus, Order, OrderStatus
+from outcry.orders.model import Action, ActionKind, ActionStatus, Order, OrderKind, OrderStatus
 from outcry.orders.outcomes import Known, Void, recorded, status_after, to_json
 from outcry.orders.ports import Desk, LoadedSigner
 from outcry.orders.risk import Refusal
@@ -26,6 +26,7 @@ from outcry.runtime.errors import SignerRefused
 from outcry.runtime.leases import Claim
 from outcry.runtime.reasons import Reason
 from outcry.venues.port import (
+    Ambiguous,
     Answer,
     Done,
     Filled,
@@ -40,6 +41,7 @@ from outcry.venues.port import (
 
 Guard = Callable[[Transaction], Refusal | None]
 Learn = Callable[[Transaction, Outcome], None]
+Resolve = Callable[["Held", Action, LoadedSigner | None, Learn | None, Guard | None], Known]
 
 KINDS_WITH_CLOID = frozenset({ActionKind.PLACE})
 NO_SIGNER = Refused(RefusalKind.SIGNER, Reason.NO_SIGNER, "no signer of this account is active")
@@ -64,7 +66,7 @@ class Barred:
 class Carrier:
     """Carries requests out for claimed orders."""
 
-    def __init__(self, desk: Desk, resolve: "Callable[[Held, Action, Learn | None], Known]") -> None:
+    def __init__(self, desk: Desk, resolve: "Resolve") -> None:
         self._desk = desk
         self._resolve = resolve
 
@@ -78,26 +80,29 @@ class Carrier:
         kind: ActionKind,
         lasting: timedelta,
         guard: Guard | None = None,
+        still: Guard | None = None,
         learn: Learn | None = None,
     ) -> Known | Barred:
         """Carry out the request of one attempt, from wherever it stands, and return what is known afterwards.
 
-        `guard` may forbid the request in the transaction that would prepare it; `learn` is called in the transaction that
-        records a final answer, so that what follows from the answer is committed together with it.
+        `guard` may forbid the request in the transaction that would prepare it, and `still` forbids to send what was prepared
+        earlier, for the first time or again; `learn` is called in the transaction that records a final answer, so that what
+        follows from the answer is committed together with it.
         """
         venue = self._desk.venue_of(held.order)
         try:
             signer = self._desk.signers.active(held.account)
         except SignerRefused as refused:
-            return self._without_signer(held, venue, attempt, kind, learn, _key_refused(refused))
+            return self._without_signer(held, venue, attempt, kind, learn, still, _key_refused(refused))
         if signer is None:
-            return self._without_signer(held, venue, attempt, kind, learn, NO_SIGNER)
+            return self._without_signer(held, venue, attempt, kind, learn, still, NO_SIGNER)
         now = self._desk.clock.now()
         expires_at = now + lasting
         if held.order.not_after is not None:
             expires_at = min(expires_at, held.order.not_after)
         with self._desk.database.transaction() as tx:
             action = actions_store.action(tx, held.order.order_id, attempt, kind)
+            is_new = action is None
             if action is None:
                 barred = guard(tx) if guard else None
                 if barred is not None:
@@ -105,7 +110,7 @@ class Carrier:
                 action = self._prepare(
                     tx, held, venue, request, market, signer, attempt, kind, now, expires_at
                 )
-        return self._continue(held, venue, signer, action, learn)
+        return self._continue(held, venue, signer, action, learn, still, is_new=is_new)
 
     def _without_signer(
         self,
@@ -114,6 +119,7 @@ class Carrier:
         attempt: int,
         kind: ActionKind,
         learn: Learn | None,
+        still: Guard | None,
         refused: Refused,
     ) -> Known:
         """No key can be opened: what was signed before is carried on all the same, and nothing new is begun."""
@@ -121,7 +127,7 @@ class Carrier:
             action = actions_store.action(tx, held.order.order_id, attempt, kind)
         if action is None:
             return refused
-        return self._continue(held, venue, None, action, learn)
+        return self._continue(held, venue, None, action, learn, still, is_new=False)
 
     def _prepare(
         self,
@@ -152,19 +158,35 @@ class Carrier:
         )
 
     def _continue(
-        self, held: Held, venue: Venue, signer: LoadedSigner | None, action: Action, learn: Learn | None
+        self,
+        held: Held,
+        venue: Venue,
+        signer: LoadedSigner | None,
+        action: Action,
+        learn: Learn | None,
+        still: Guard | None,
+        *,
+        is_new: bool,
     ) -> Known:
         now = self._desk.clock.now()
         todo = take_over(action.status, is_expired=is_expired(action, now))
         if todo is Takeover.READ:
             return recorded(action)
         if todo is Takeover.RESOLVE:
-            return self._resolve(held, action, learn)
-        if todo is Takeover.LET_EXPIRE:
+            return self._resolve(held, action, signer, learn, still)
+        if todo is Takeover.LET_EXPIRE or _is_late(held.order, now):
             return self._let_expire(held, action, "it expired before it was sent")
         if todo is Takeover.SIGN and (signer is None or action.signer_address != signer.key.address):
             return self._let_expire(held, action, "its signer was replaced before it was signed")
-        return self._send(held, venue, signer, action, learn)
+        if not is_new and self._is_forbidden(still):
+            return self._let_expire(held, action, "it was not wanted any more before it was sent")
+        return self._send(held, venue, signer, action, learn, still)
+
+    def _is_forbidden(self, still: Guard | None) -> bool:
+        if still is None:
+            return False
+        with self._desk.database.transaction() as tx:
+            return still(tx) is not None
 
     def _let_expire(self, held: Held, action: Action, why: str) -> Void:
         with self._desk.database.transaction() as tx:
@@ -172,7 +194,13 @@ class Carrier:
         return Void(why)
 
     def _send(
-        self, held: Held, venue: Venue, signer: LoadedSigner | None, action: Action, learn: Learn | None
+        self,
+        held: Held,
+        venue: Venue,
+        signer: LoadedSigner | None,
+        action: Action,
+        learn: Learn | None,
+        still: Guard | None,
     ) -> Known:
         signed = action.signed
         if signed is None:
@@ -200,7 +228,7 @@ class Carrier:
         answer = venue.send(signed, address=held.account.address)
         known = record(self._desk, held, sent, answer, learn)
         if known.status is ActionStatus.UNKNOWN:
-            return self._resolve(held, known, learn)
+            return self._resolve(held, known, signer, learn, still)
         if known.status is ActionStatus.SIGNED:
             return answer.outcome
         return recorded(known)
@@ -213,6 +241,11 @@ def begin_work(desk: Desk, held: Held) -> Guard:
         store.move(tx, held.order, OrderStatus.WORKING, held=held.claim, now=desk.clock.now())
 
     return begin
+
+
+def _is_late(order: Order, now: datetime) -> bool:
+    """Whether an entry's time is over: at a venue that knows no expiry, nothing else would keep it from being sent."""
+    return order.not_after is not None and now > order.not_after
 
 
 def _key_refused(refused: SignerRefused) -> Refused:
@@ -242,6 +275,14 @@ def _proves(outcome: Outcome) -> bool:
     )
 
 
+def _believable(held: Held, action: Action, outcome: Outcome) -> Outcome:
+    """Only a trigger can rest: an order that is immediate or cancelled, and is said to rest all the same, has to be asked about."""
+    is_trigger = held.order.kind is OrderKind.PROTECT and not held.order.plan.get("crossed", False)
+    if isinstance(outcome, Resting) and action.kind is ActionKind.PLACE and not is_trigger:
+        return Ambiguous("an order that cannot rest is said to rest")
+    return outcome
+
+
 def _doubt(action: Action) -> dict[str, str]:
     """Why an earlier answer to the action settled nothing, where there was one."""
     why = (action.answer or {}).get("why")
@@ -256,7 +297,7 @@ def record(
     `is_proof`: the outcome was read from the venue's own record of the order, not from an answer to bytes sent again. What the venue
     did answer stays stored then, and `doubt` beside the outcome says why that answer settled nothing.
     """
-    outcome = answer.outcome
+    outcome = _believable(held, action, answer.outcome)
     to = status_after(outcome)
     if action.status is ActionStatus.UNKNOWN and not (is_proof or _proves(outcome)):
         return action  # nothing was learned that would end the uncertainty

@@ -16,8 +16,9 @@ from outcry.orders.carry import Barred, Carrier, Held
 from outcry.orders.fills import FillCollector
 from outcry.orders.lifecycle import client_order_id
 from outcry.orders.model import ActionKind, Order, OrderKind, OrderStatus
-from outcry.orders.outcomes import Known, Void
+from outcry.orders.outcomes import Known, Void, ask_again_s
 from outcry.orders.pages import page_signer, page_unknown
+from outcry.orders.plan import has_open_exit
 from outcry.orders.plan_protection import PROTECT_DEADLINE, plan_first_protections
 from outcry.orders.ports import Desk
 from outcry.orders.progress import Next, again, done, follow, go_on
@@ -81,6 +82,7 @@ class EntryStep:
             kind=ActionKind.SET_LEVERAGE,
             lasting=ENTRY_LIVES,
             guard=lambda tx: self._still_allowed(tx, held.order),
+            still=lambda tx: self._still_allowed(tx, held.order),
         )
         match known:
             case Done():
@@ -92,7 +94,7 @@ class EntryStep:
             case Void():
                 return self._next_attempt(held)
             case _:
-                return again(3)
+                return again(ask_again_s(known, 3))
 
     def _place(self, held: Held, market: Market) -> Next:
         order = held.order
@@ -113,11 +115,14 @@ class EntryStep:
             kind=ActionKind.PLACE,
             lasting=ENTRY_LIVES,
             guard=lambda tx: self._begin_work(tx, held),
+            still=lambda tx: self._still_allowed(tx, held.order),
             learn=lambda tx, outcome: self._open(tx, held, market, outcome, planned),
         )
         return self._learn(held, market, known, planned)
 
     def _still_allowed(self, tx: Transaction, order: Order) -> Refusal | None:
+        if order.position_id is not None and has_open_exit(tx, order.position_id):
+            return Refusal(Reason.NO_LONGER_NEEDED, "its position is to be closed")
         return standing(tx, order, EntryPlan.from_json(order.plan), self._desk.clock.now())
 
     def _begin_work(self, tx: Transaction, held: Held) -> Refusal | None:
@@ -140,7 +145,7 @@ class EntryStep:
                 return again(2)
             case Ambiguous():
                 self._mark_unknown(held)
-                return again(3)
+                return again(ask_again_s(known, 3))
             case Resting() | Done():
                 self._mark_unknown(held)
                 return again(2)

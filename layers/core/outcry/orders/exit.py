@@ -13,14 +13,14 @@ from typing import Any
 
 from outcry.orders import actions_store, store
 from outcry.orders.carry import Barred, Carrier, Held, begin_work
+from outcry.orders.doubt import INDEX_LAG
 from outcry.orders.fills import FillCollector
 from outcry.orders.lifecycle import client_order_id, is_expired
 from outcry.orders.model import ActionKind, ActionStatus, Order, OrderKind, OrderStatus
-from outcry.orders.outcomes import Known, Void
+from outcry.orders.outcomes import Known, Void, ask_again_s
 from outcry.orders.pages import page_exit_at_floor, page_signer, page_unknown, page_unreadable
 from outcry.orders.ports import Desk
 from outcry.orders.progress import Next, again, done, follow, go_on
-from outcry.orders.resolve import INDEX_LAG
 from outcry.orders.risk import exit_bound, is_at_exit_floor
 from outcry.positions import store as positions_store
 from outcry.positions.model import GONE, Position, PositionStatus
@@ -31,6 +31,7 @@ from outcry.venues.port import Ambiguous, Done, Filled, NotSent, Place, RefusalK
 
 EXIT_LIVES = timedelta(seconds=8)
 OUTAGE_RING_S = 5
+MOST_PATIENT_S = 15  # an attempt in doubt keeps the position waiting
 PENDING_RING_S = 20  # the fills did not come at once: they are asked for in peace
 
 
@@ -183,7 +184,7 @@ class ExitStep:
             case Ambiguous() | Resting() | Done():
                 with self._desk.database.transaction() as tx:
                     store.move(tx, order, OrderStatus.UNKNOWN, held=held.claim, now=now)
-                return again(2)
+                return again(min(ask_again_s(known, 2), MOST_PATIENT_S))
 
     def _next_attempt(self, held: Held, *, wait_s: int, **fields: Any) -> Next:
         """Whatever the last attempt did, the next one reads the venue again and closes what is left."""

@@ -27,7 +27,19 @@ class Void:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class InDoubt(Ambiguous):
+    """The venue was asked and it is still not known: ask again after so many seconds."""
+
+    again_s: int
+
+
 Known = Outcome | Void
+
+
+def ask_again_s(known: Known, otherwise_s: int) -> int:
+    """In how many seconds to come back to what is not known yet."""
+    return known.again_s if isinstance(known, InDoubt) else otherwise_s
 
 
 def status_after(outcome: Outcome) -> ActionStatus:
@@ -100,19 +112,12 @@ _REJECTIONS: dict[str, tuple[RefusalKind, Reason]] = {
 }
 
 
-def from_report(report: OrderReport, filled_size: Decimal, average_price: Decimal | None) -> Known | None:
-    """What the venue's own record of an order proves, together with its listed fills; None: ask again.
+def from_report(report: OrderReport) -> Refused | None:
+    """What the venue's own record of an order proves where none of its fills is listed; None: that alone proves nothing.
 
     A state never implies a size, so an order that is said to be filled waits for its fills. (DESIGN, section 4.)
     """
-    if report.state is OrderState.REJECTED:
-        kind, reason = _REJECTIONS.get(report.raw_status, (RefusalKind.FINAL, Reason.VENUE_REFUSED))
-        return Refused(kind, reason, report.raw_status)
-    if report.state is OrderState.OPEN:
-        return Resting(report.venue_order_id)
-    if filled_size > 0 and average_price is not None:
-        return Filled(filled_size, average_price, report.venue_order_id)
-    if report.state is OrderState.CANCELLED:
-        kind, reason = _REJECTIONS.get(report.raw_status, (RefusalKind.FINAL, Reason.VENUE_REFUSED))
-        return Refused(kind, reason, report.raw_status)
-    return None
+    if report.state not in {OrderState.REJECTED, OrderState.CANCELLED}:
+        return None
+    kind, reason = _REJECTIONS.get(report.raw_status, (RefusalKind.FINAL, Reason.VENUE_REFUSED))
+    return Refused(kind, reason, report.raw_status)

@@ -6,6 +6,7 @@ from outcry.notices.model import Level
 from outcry.notices.tell import tell
 from outcry.orders import approval_store
 from outcry.orders.carry import Held
+from outcry.orders.doubt import Doubt
 from outcry.orders.model import Order
 from outcry.runtime.database import Transaction
 from outcry.runtime.reasons import Reason
@@ -51,6 +52,24 @@ def page_unknown(tx: Transaction, held: Held, refused: Refused, *, now: datetime
         subject=f"{order.venue} refused a {order.kind.value} of {order.market} in a way that needs a person",
         text=f"The venue said: {refused.text[:300]}. The raw answer is kept with the action of order {order.order_id}.",
         dedupe_key=f"refused:{order.order_id}:{refused.text[:80]}",
+        now=now,
+        trace_id=order.trace_id,
+    )
+
+
+def page_in_doubt(tx: Transaction, held: Held, doubt: Doubt, *, since: datetime, now: datetime) -> None:
+    """It is not known for long what became of a request. Told again each hour that this lasts."""
+    order = held.order
+    tell(
+        tx,
+        level=Level.PAGE,
+        topic="orders",
+        subject=f"It is not known what became of the {order.kind.value} of {order.market} on {order.account_id}",
+        text=(
+            f"Sent at {since:%H:%M:%S} UTC, asked about {doubt.asked} times: {doubt.why[:200]}. It waits for {doubt.waits_for}, is asked "
+            f"about each minute, and never sent again. Look at the account at the venue; place a stop by hand where something is bare."
+        ),
+        dedupe_key=f"in-doubt:{order.order_id}:{order.attempt}:{now:%Y-%m-%dT%H}",
         now=now,
         trace_id=order.trace_id,
     )

@@ -17,11 +17,12 @@ from outcry.orders import actions_store, store
 from outcry.orders.carry import Barred, Carrier, Held, begin_work
 from outcry.orders.lifecycle import client_order_id
 from outcry.orders.model import STOP_LEG, ActionKind, Order, OrderStatus
-from outcry.orders.outcomes import Known, Void
+from outcry.orders.outcomes import Known, Void, ask_again_s
 from outcry.orders.pages import page_signer, page_unknown, page_unprotected
 from outcry.orders.plan import has_open_exit, plan_cancel, plan_exit
 from outcry.orders.ports import Desk
 from outcry.orders.progress import Next, again, done, follow, go_on
+from outcry.orders.risk import Refusal
 from outcry.positions import store as positions_store
 from outcry.positions.model import GONE, Position, PositionStatus
 from outcry.runtime.database import Transaction
@@ -88,10 +89,18 @@ class ProtectStep:
             kind=ActionKind.PLACE,
             lasting=PROTECTION_LIVES,
             guard=begin_work(self._desk, held),
+            still=lambda tx: self._still_wanted(tx, order),
             learn=lambda tx, outcome: self._rest(tx, held, outcome, rested),
         )
         assert not isinstance(known, Barred), "a protection is never barred"
         return self._learn(held, position, known, rested)
+
+    def _still_wanted(self, tx: Transaction, order: Order) -> Refusal | None:
+        """A protection of a position that is gone is not sent once more."""
+        assert order.position_id is not None
+        position = positions_store.load(tx, order.position_id)
+        is_wanted = position is not None and position.status not in GONE
+        return None if is_wanted else Refusal(Reason.NO_LONGER_NEEDED, "its position is gone")
 
     def _is_under_way(self, order: Order) -> bool:
         with self._desk.database.transaction() as tx:
@@ -125,7 +134,7 @@ class ProtectStep:
                 return self._retry(held, position, known.why, wait_s=1)
             case NotSent() | Ambiguous():
                 self._set(held, OrderStatus.UNKNOWN if isinstance(known, Ambiguous) else OrderStatus.WORKING)
-                return self._overdue(held, position, known.why) or again(2)
+                return self._overdue(held, position, known.why) or again(ask_again_s(known, 2))
             case Done():
                 raise AssertionError("a placement is never answered with a plain done")
 
