@@ -95,3 +95,20 @@ def test_f26_a_paper_deployment_of_the_same_agent_sends_nothing_to_the_live_acco
     assert held(two_accounts) == {}
     assert two_accounts.venue_fills() == []
     assert two_accounts.position(account=PAPER_ACCOUNT)["size"] > 0
+
+
+def test_f21_a_deployment_that_was_refused_for_now_is_tried_again_though_another_has_entered(
+    two_accounts: Workshop,
+) -> None:
+    later = '{"status":"err","response":"Only post-only orders allowed immediately after network upgrade"}'
+    orders = [two_accounts.plan_entry(deployment=name) for name in ("runner-live", "runner-other")]
+    two_accounts.control("fault", on="exchange", match={"type": "order"}, do="status", status=200, body=later)
+
+    for order_id in orders:
+        two_accounts.advance(order_id)
+    at_first = list(held(two_accounts))
+    two_accounts.drain()
+
+    assert at_first == [OTHER_MASTER]
+    assert [two_accounts.order(order_id)["status"] for order_id in orders] == ["FILLED", "FILLED"]
+    assert set(held(two_accounts)) == {MASTER, OTHER_MASTER}

@@ -226,10 +226,13 @@ class EntryStep:
                 held, OrderStatus.EXPIRED, Reason.ENTRY_TOO_LATE, "no attempt was executed in time"
             )
         with self._desk.database.transaction() as tx:
+            # as it is now: a placement that was refused has made it WORKING since this step began
+            fresh = store.load(tx, held.order.order_id)
+            assert fresh is not None
             store.move(
                 tx,
-                held.order,
-                OrderStatus.APPROVED if held.order.status is OrderStatus.APPROVED else OrderStatus.WORKING,
+                fresh,
+                OrderStatus.APPROVED if fresh.status is OrderStatus.APPROVED else OrderStatus.WORKING,
                 held=held.claim,
                 now=self._desk.clock.now(),
                 attempt=held.order.attempt + 1,
