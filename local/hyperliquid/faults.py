@@ -119,6 +119,11 @@ class FaultScript:
             where = ".".join(str(part) for part in first["loc"])
             raise BadRequest(422, f"{where}: {first['msg']}") from fault
 
+    @property
+    def waiting(self) -> list[str]:
+        """The kinds of those that still wait, in order."""
+        return [fault.name for fault in self._faults]
+
     def take(self, endpoint: str, body: Any) -> Fault | None:
         """The fault that this request meets, used up once."""
         if not self._faults:

@@ -201,6 +201,14 @@ def test_f33_a_stop_of_5_is_never_read_as_five_percent_or_as_a_price() -> None:
     assert "for 5 per cent write 5%" in found.fix
 
 
+@pytest.mark.parametrize("venue", ["gmx", "spot", "safe"])
+def test_f10_f18_no_account_can_lie_on_a_chain(venue: str) -> None:
+    (found,) = problems(GOOD.replace("venue: hyperliquid", f"venue: {venue}", 1))
+
+    assert found.field == "accounts[0].venue"
+    assert "'hyperliquid' or 'paper'" in found.fix
+
+
 def test_f8_the_same_place_under_two_account_ids_is_refused() -> None:
     second = """
   - id: again

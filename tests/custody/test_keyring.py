@@ -329,6 +329,21 @@ def test_f48_nonces_follow_the_clock_and_rise_within_one_millisecond(
     assert back == later + 1
 
 
+def test_f47_a_process_that_starts_anew_goes_on_from_the_last_nonce_of_all(
+    make: Make, database: Database, database_url: str, kms: Kms
+) -> None:
+    made = make()
+    last = max(take(database, made.signer_id, NOW, kms) for _ in range(5))
+
+    anew = Database(Address.from_url(database_url), network="local")
+    try:
+        first = take(anew, made.signer_id, NOW - timedelta(seconds=2), kms)
+    finally:
+        anew.close()
+
+    assert first == last + 1
+
+
 def test_f48_many_at_once_never_get_the_same_nonce(
     make: Make, database: Database, database_url: str, kms: Kms
 ) -> None:

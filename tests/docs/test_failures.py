@@ -27,3 +27,11 @@ def test_what_is_said_to_hold_a_failure_carries_its_number(number: int) -> None:
 @pytest.mark.parametrize("number", [22, 23, 24, 25, 26, 27, 41, 56, 57])
 def test_the_failures_of_a_deployment_are_held_by_tests(number: int) -> None:
     assert "test_" in failures()[number]
+
+
+OF_THE_SEAMS = [*range(1, 12), *range(13, 22), *range(29, 42), *range(47, 52)]
+
+
+@pytest.mark.parametrize("number", OF_THE_SEAMS)
+def test_the_failures_between_two_steps_are_held_by_tests(number: int) -> None:
+    assert "test_" in failures()[number]

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from outcry.agents import roster
+from outcry.agents.desk import parse_desk
 from outcry.runtime.queues import Queue
-from tests.orders.workshop import LIVE, MASTER, Workshop
+from tests.orders.workshop import DESK, LIVE, MASTER, Workshop
 
 
 def by_hand(workshop: Workshop, coin: str, size: str, *, buys: bool = True, reduces: bool = False) -> None:
@@ -46,6 +48,24 @@ def test_f5_every_foreign_holding_is_recorded_and_none_stands_in_the_way_of_anot
     found = [(row["market"], row["side"], row["size"]) for row in discovered(workshop)]
     assert sorted(found) == [("BTC", "SHORT", Decimal("0.01")), ("ETH", "LONG", 1), ("SOL", "LONG", 1)]
     assert workshop.notices().count("reconcile") == 3
+
+
+def test_f8_a_holding_of_an_account_with_two_deployments_is_found_once(workshop: Workshop) -> None:
+    agent = DESK[DESK.index("  - id: runner\n") : DESK.index("accounts:")]
+    second = agent.replace("id: runner", "id: walker").replace("name: Runner", "name: Walker")
+    desk = DESK.replace("accounts:", f"{second}accounts:").replace(
+        "deployments:", f"deployments:\n  - {{ id: walker-live, agent: walker, account: {LIVE} }}"
+    )
+    with workshop.database.transaction() as tx:
+        roster.apply_desk(tx, parse_desk(desk, "desk.yaml"), workshop.clock.now())
+    by_hand(workshop, "ETH", "1")
+
+    passes(workshop, 3)
+    by_hand(workshop, "ETH", "1", buys=False, reduces=True)
+    passes(workshop, 2)
+
+    assert [(row["market"], row["status"]) for row in discovered(workshop)] == [("ETH", "CLOSED")]
+    assert len(workshop.rows("select 1 from deployments where account_id = :a", a=LIVE)) == 2
 
 
 def test_f6_a_foreign_holding_that_comes_back_gets_a_record_of_its_own(workshop: Workshop) -> None:

@@ -1,7 +1,9 @@
 """One call through the stage, on a real Postgres: claims, signals, plans, rings, and what may happen twice."""
 
 import json
+import threading
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,13 +17,13 @@ from outcry.agents import roster
 from outcry.agents.desk import parse_desk
 from outcry.agents.model import Deployment, Desk
 from outcry.runtime.clock import FixedClock
-from outcry.runtime.database import Database, Transaction
+from outcry.runtime.database import Address, Database, Transaction
 from outcry.runtime.errors import InfrastructureError
 from outcry.runtime.leases import CALLS, quarantine
 from outcry.runtime.queues import Queue, Ring
 from outcry.runtime.reasons import Reason
 from outcry.runtime.side import Side
-from outcry.signals.generate import SignalGenerator
+from outcry.signals.generate import Generated, SignalGenerator
 from outcry.signals.model import EntryPlan
 from outcry.signals.planner import Planned
 
@@ -245,6 +247,28 @@ def test_f11_ringing_a_decided_call_again_decides_and_plans_nothing(stage: Stage
     assert (again.taken, again.skipped, again.planned) == (0, 0, ())
     assert stage.signals(call_id) == before
     assert len(stage.bell.rung) == 3
+
+
+def test_f2_two_processes_that_decide_one_call_at_once_make_each_signal_once(
+    stage: Stage, database_url: str
+) -> None:
+    calls = [stage.say("macro_marta") for _ in range(6)]
+    start = threading.Barrier(2)
+
+    def work(_: int) -> list[Generated | None]:
+        own = replace(stage, database=Database(Address.from_url(database_url), network="local"))
+        try:
+            start.wait(20)
+            return [own.generator.generate(call_id) for call_id in calls]
+        finally:
+            own.database.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        made = [done for both in pool.map(work, range(2), timeout=60) for done in both if done is not None]
+
+    assert sum(done.taken + done.skipped for done in made) == 2 * len(calls)
+    assert [len(stage.signals(call_id)) for call_id in calls] == [2] * len(calls)
+    assert {stage.call(call_id)["status"] for call_id in calls} == {"DECIDED"}
 
 
 def test_f2_a_signal_that_somebody_made_already_is_no_error_and_is_planned_once(stage: Stage) -> None:

@@ -94,19 +94,6 @@ def test_an_exit_beside_foreign_size_that_sells_ours_alone_is_right() -> None:
     assert said(Invariant.FOREIGN, facts(*events)).violations == ()
 
 
-def test_a_stop_that_is_not_reduce_only_is_named_before_it_did_any_harm() -> None:
-    events = tuple(
-        replace(each, fields={**each.fields, "reduce_only": False})
-        if each.kind == "request" and each.time_ms == 11_000
-        else each
-        for each in EVENTS
-    )
-
-    assert only(Invariant.FOREIGN, facts(*events)) == (
-        "protect stop in BTC of 0xaaaaaaaa came to the venue at 00:00:11.000 without being reduce-only"
-    )
-
-
 def test_a_reducing_order_that_opens_something_is_named() -> None:
     events = (*EVENTS, fill(120, "A", "0.1", EXIT, tid=9))
 
@@ -124,7 +111,7 @@ def test_a_reducing_order_that_opens_something_is_named() -> None:
         ({"quarantined_ms": 5_000, "last_error": None}, "was set aside at 00:00:05.000 without a reason"),
     ],
 )
-def test_f29_a_row_that_can_not_go_on_and_was_not_set_aside_is_named(row: dict[str, Any], what: str) -> None:
+def test_f21_a_row_that_can_not_go_on_and_was_not_set_aside_is_named(row: dict[str, Any], what: str) -> None:
     ledger = replace(LEDGER, waiting=(waiting(**row),))
 
     assert what in only(Invariant.POISON, facts(ledger=ledger))
