@@ -32,8 +32,9 @@ def insert_accounts(tx: Transaction, accounts: Sequence[dict[str, str]], now: da
     )
     tx.execute(
         """
-        insert into accounts (account_id, venue, network, address, fills_read_to, funding_read_to, created_at, updated_at)
-        select account_id, 'hyperliquid', 'local', address, :now, :now, :now, :now
+        insert into accounts (account_id, venue, network, address, limits, fills_read_to, funding_read_to, created_at, updated_at)
+        select account_id, 'hyperliquid', 'local', address, '{"per_trade_usd": "5000", "per_account_usd": "100000"}', :now, :now, :now,
+               :now
           from jsonb_to_recordset(cast(:rows as jsonb)) as r (account_id text, address text)
         """,
         rows=json.dumps(list(accounts)),
@@ -126,6 +127,23 @@ def moved(tx: Transaction, since: datetime) -> tuple[int, int]:
     )
     assert row is not None
     return int(row["positions"]), int(row["stops"])
+
+
+def row_versions(tx: Transaction) -> str:
+    """What tells whether any position or order was written: the transactions that wrote each, as one sum."""
+    row = tx.one(
+        """
+        select md5((select string_agg(position_id || cast(xmin as text), ',' order by position_id) from positions)
+                || (select string_agg(order_id || cast(xmin as text), ',' order by order_id) from orders)) as versions
+        """
+    )
+    assert row is not None
+    return str(row["versions"])
+
+
+def look_at_orders(tx: Transaction, read_at: datetime | None) -> None:
+    """Let the open orders of every account have been read then; None: never, so that the next pass reads them."""
+    tx.execute("update snapshots set orders_read_at = :read_at", read_at=read_at)
 
 
 def settle_stops(tx: Transaction, now: datetime) -> None:

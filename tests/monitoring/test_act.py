@@ -10,15 +10,23 @@ from outcry.monitoring.book import Book
 from outcry.monitoring.exits import Decision
 from outcry.orders.plan import plan_exit
 from outcry.positions import store as positions_store
+from outcry.positions import watch_store
 from outcry.positions.model import Position
+from outcry.positions.standing import Standing
 from outcry.runtime.reasons import Reason
 from tests.orders.workshop import LIVE, Workshop
 
 
-def position(workshop: Workshop) -> Position:
+def position(workshop: Workshop) -> Standing:
     position_id: UUID = workshop.position()["position_id"]
     with workshop.database.transaction() as tx:
-        found = positions_store.load(tx, position_id)
+        (found,) = watch_store.standing(tx, [str(position_id)])
+    return found
+
+
+def whole(workshop: Workshop, seen: Standing) -> Position:
+    with workshop.database.transaction() as tx:
+        found = positions_store.load(tx, seen.position_id)
     assert found is not None
     return found
 
@@ -29,7 +37,7 @@ def decision(
     return Decision(Decimal(60700), trail_price, None, ratchet_to, close, "a test")
 
 
-def follow(workshop: Workshop, *moved: tuple[Position, Decision], book: Book | None = None) -> list[str]:
+def follow(workshop: Workshop, *moved: tuple[Standing, Decision], book: Book | None = None) -> list[str]:
     actor = Actor(workshop.desk, book or Book())
     return [ring.id for ring in actor.follow(moved, workshop.clock.now())]
 
@@ -49,8 +57,9 @@ def test_nothing_moved_writes_nothing(workshop: Workshop) -> None:
 def test_f3_a_decision_to_close_what_is_being_closed_plans_no_second_exit(workshop: Workshop) -> None:
     workshop.enter()
     seen = position(workshop)
+    held = whole(workshop, seen)
     with workshop.database.transaction() as tx:
-        mine = plan_exit(tx, seen, Reason.PERSON, now=workshop.clock.now(), trace_id="test")
+        mine = plan_exit(tx, held, Reason.PERSON, now=workshop.clock.now(), trace_id="test")
 
     rung = follow(workshop, (seen, decision(close=Reason.STOP_LOSS)))
 
@@ -79,7 +88,9 @@ def test_a_row_that_somebody_changed_since_it_was_read_is_left_for_the_next_pass
 
     assert workshop.position()["peak"] == Decimal(61000)
     with workshop.database.transaction() as tx:
-        assert [entry.position.peak for entry in book.read(tx, [LIVE])] == [Decimal(61000)]
+        assert [entry.position.peak for entry in book.read(tx, [LIVE])[LIVE].shelf.entries] == [
+            Decimal(61000)
+        ]
 
 
 def test_a_nearer_stop_is_not_planned_while_one_is_being_placed(workshop: Workshop) -> None:

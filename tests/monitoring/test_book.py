@@ -1,6 +1,6 @@
 """What a monitor remembers between passes, and that it never acts on an outdated row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
@@ -8,14 +8,15 @@ import pytest
 from outcry.monitoring.book import Book, Entry
 from outcry.positions import store as positions_store
 from outcry.positions import watch_store
-from outcry.positions.model import Position
+from outcry.positions.standing import Standing
 from outcry.runtime.database import Transaction
 from tests.orders.workshop import LIVE, PAPER_ACCOUNT, Workshop
 
 
 def read(workshop: Workshop, book: Book, *accounts: str) -> list[Entry]:
     with workshop.database.transaction() as tx:
-        return book.read(tx, list(accounts or (LIVE,)))
+        pages = book.read(tx, list(accounts or (LIVE,)))
+    return [entry for page in pages.values() for entry in page.shelf.entries]
 
 
 def change(workshop: Workshop, **columns: object) -> None:
@@ -75,14 +76,15 @@ def test_each_account_s_positions_are_given_to_whoever_asks_for_that_account(wor
     assert found == [[LIVE], [PAPER_ACCOUNT], [LIVE, PAPER_ACCOUNT]]
 
 
-def test_what_is_remembered_of_gone_positions_does_not_grow_without_end(workshop: Workshop) -> None:
+def test_gone_positions_are_not_remembered(workshop: Workshop) -> None:
     workshop.enter()
     book = Book()
     kept = read(workshop, book)[0]
-    book._kept |= {f"gone-{number}": (1, kept) for number in range(1100)}
+    book._kept[LIVE].entries |= {f"gone-{number}": kept for number in range(3)}
+    change(workshop, stop_price=Decimal(59000))
 
-    assert read(workshop, book) == [kept]
-    assert len(book._kept) == 1
+    assert [entry.position.key for entry in read(workshop, book)] == [kept.position.key]
+    assert list(book._kept[LIVE].entries) == [kept.position.key]
 
 
 def test_a_pass_that_moved_a_row_remembers_what_it_wrote(
@@ -93,13 +95,13 @@ def test_a_pass_that_moved_a_row_remembers_what_it_wrote(
         workshop.mark("BTC", price)
         workshop.watch()
     asked: list[str] = []
-    load_many = watch_store.load_many
+    standing = watch_store.standing
 
-    def counted(tx: Transaction, ids: Sequence[str], known: Mapping[str, Position]) -> dict[str, Position]:
+    def counted(tx: Transaction, ids: Sequence[str]) -> list[Standing]:
         asked.extend(ids)
-        return load_many(tx, ids, known)
+        return standing(tx, ids)
 
-    monkeypatch.setattr(watch_store, "load_many", counted)
+    monkeypatch.setattr(watch_store, "standing", counted)
     workshop.mark("BTC", "61550")
     workshop.watch()
     workshop.mark("BTC", "61540")

@@ -1,6 +1,6 @@
 """The book's rows: read one by one or thousands at once, a position is the same."""
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,6 +12,8 @@ from outcry.agents import roster
 from outcry.agents.desk import parse_desk
 from outcry.positions import store, watch_store
 from outcry.positions.model import Position
+from outcry.positions.standing import Standing
+from outcry.positions.watch_store import Moved
 from outcry.runtime.database import Database
 from outcry.runtime.side import Side
 from outcry.signals.exit_rules import plan_exits
@@ -21,7 +23,7 @@ ODD = NOON + timedelta(microseconds=123457)
 CHANGES: dict[str, Any] = {
     "status": "UNMANAGED",
     "size": Decimal("0.000000000000000001"),
-    "acked_size": Decimal("-12.50"),
+    "acked_size": Decimal("12.50"),
     "opened_size": Decimal("123456789012345678.123456789"),
     "entry_price": Decimal("60000.10"),
     "stop_price": Decimal("0.00000001"),
@@ -80,102 +82,80 @@ def load(database: Database, position_id: UUID) -> Position:
     return found
 
 
-def load_many(
-    database: Database, ids: list[UUID], known: dict[str, Position] | None = None
-) -> dict[str, Position]:
+def standing(database: Database, *ids: UUID) -> dict[UUID, Standing]:
     with database.transaction() as tx:
-        return watch_store.load_many(tx, [str(one) for one in ids], known or {})
+        return {each.position_id: each for each in watch_store.standing(tx, [str(one) for one in ids])}
 
 
-def test_a_position_with_every_column_set_is_the_same_however_it_is_read(desk: Database) -> None:
+def as_seen(position: Position) -> dict[str, Any]:
+    """What a pass must see of a row."""
+    return {
+        "key": str(position.position_id),
+        "trailing": position.plan.trailing,
+        "time_limit": position.plan.time_limit,
+        "liquidation_buffer_frac": position.plan.liquidation_buffer_frac,
+    } | {
+        field.name: getattr(position, field.name)
+        for field in fields(Standing)
+        if field.name not in {"key", "trailing", "time_limit", "liquidation_buffer_frac"}
+    }
+
+
+def fields_of(seen: Standing) -> dict[str, Any]:
+    return {field.name: getattr(seen, field.name) for field in fields(Standing)}
+
+
+def test_a_pass_sees_of_a_row_with_every_column_set_what_is_in_it(desk: Database) -> None:
     position_id = take(desk, side=Side.SHORT)
     change(desk, position_id, **CHANGES)
 
-    one, many = load(desk, position_id), load_many(desk, [position_id])
+    whole, seen = as_seen(load(desk, position_id)), fields_of(standing(desk, position_id)[position_id])
 
-    assert many == {str(position_id): one}
-    for field in fields(Position):
-        assert type(getattr(many[str(position_id)], field.name)) is type(getattr(one, field.name)), field.name
-    assert one.entry_price == CHANGES["entry_price"]
-    assert one.crossed_since == ODD
-
-
-def test_a_position_with_nothing_set_is_the_same_however_it_is_read(desk: Database) -> None:
-    position_id = take(desk)
-
-    assert load_many(desk, [position_id]) == {str(position_id): load(desk, position_id)}
-
-
-@pytest.mark.parametrize("name", sorted(CHANGES))
-def test_each_column_that_changed_is_read_again_into_what_is_known(desk: Database, name: str) -> None:
-    position_id = take(desk)
-    known = load_many(desk, [position_id])
-    change(desk, position_id, **{name: CHANGES[name]})
-
-    again = load_many(desk, [position_id], known)
-
-    assert again == {str(position_id): load(desk, position_id)}
-    assert getattr(again[str(position_id)], name) == CHANGES[name]
-    assert again[str(position_id)].version == known[str(position_id)].version + 1
-
-
-@pytest.mark.parametrize(
-    "name", sorted(set(CHANGES) - {"status", "size", "acked_size", "opened_size", "targets_hit"})
-)
-def test_each_column_that_was_cleared_is_read_again_into_what_is_known(desk: Database, name: str) -> None:
-    position_id = take(desk)
-    change(desk, position_id, **CHANGES)
-    known = load_many(desk, [position_id])
-    change(desk, position_id, **{name: None})
-
-    again = load_many(desk, [position_id], known)
-
-    assert again == {str(position_id): load(desk, position_id)}
-    assert getattr(again[str(position_id)], name) is None
-
-
-def test_every_field_of_a_position_is_either_constant_or_read_again() -> None:
-    constant = {name.strip() for name in watch_store._CONSTANT.split(",")} - {"rules"} | {"plan"}
-    changing = {
-        name.strip().removeprefix("cast(").removesuffix(" as text)")
-        for name in watch_store._CHANGING.split(",")
+    assert seen == whole
+    assert {name: type(value) for name, value in seen.items()} == {
+        name: type(value) for name, value in whole.items()
     }
-
-    assert constant | changing == {field.name for field in fields(Position)}
-    assert constant & changing == set()
-    assert set(CHANGES) == changing - {"version"}
+    assert seen["crossed_since"] == ODD
 
 
-def test_some_known_and_some_new_are_read_together_and_what_is_gone_is_left_out(desk: Database) -> None:
-    ids = [take(desk, market) for market in ("BTC", "ETH", "SOL")]
-    known = load_many(desk, ids[:2])
-    change(desk, ids[1], peak=Decimal(7))
-    missing = UUID(int=1)
-    stale = {**known, str(missing): replace(known[str(ids[0])], position_id=missing)}
+def test_a_pass_sees_of_a_row_with_nothing_set_what_is_in_it(desk: Database) -> None:
+    position_id = take(desk)
 
-    read = load_many(desk, [*ids, missing, UUID(int=2)], stale)
-
-    assert read == {str(one): load(desk, one) for one in ids}
+    assert fields_of(standing(desk, position_id)[position_id]) == as_seen(load(desk, position_id))
 
 
-def test_nothing_asked_for_is_nothing_read(desk: Database) -> None:
-    take(desk)
+def test_a_pass_sees_no_trail_and_no_limit_where_the_plan_has_none(desk: Database) -> None:
+    position_id = take(desk)
+    with desk.transaction() as tx:
+        tx.execute('update positions set rules = rules || \'{"trailing": null, "time_limit_s": null}\'')
 
-    assert load_many(desk, []) == {}
+    seen = standing(desk, position_id)[position_id]
+
+    assert (seen.trailing, seen.time_limit) == (None, None)
+
+
+def test_what_is_gone_is_left_out_and_nothing_asked_for_is_nothing_read(desk: Database) -> None:
+    ids = [take(desk, market) for market in ("BTC", "ETH")]
+
+    assert set(standing(desk, *ids, UUID(int=1))) == set(ids)
+    assert standing(desk) == {}
+
+
+def test_a_row_that_a_pass_moved_is_what_it_says_it_has_become(desk: Database) -> None:
+    position_id = take(desk)
+    seen = standing(desk, position_id)[position_id]
+
+    with desk.transaction() as tx:
+        watch_store.write_watches(
+            tx, [Moved(seen.key, seen.version, Decimal("61.5"), Decimal(60), ODD)], now=NOON
+        )
+
+    assert standing(desk, position_id)[position_id] == seen.moved(Decimal("61.5"), Decimal(60), ODD)
 
 
 def test_what_moved_is_written_only_to_rows_that_nobody_changed_in_between(desk: Database) -> None:
     first, second = take(desk, "BTC"), take(desk, "ETH")
-    rows = [
-        {
-            "position_id": str(one),
-            "version": load(desk, one).version,
-            "peak": "61",
-            "trail_price": None,
-            "crossed_since": None,
-        }
-        for one in (first, second)
-    ]
+    rows = [Moved(str(one), load(desk, one).version, Decimal(61), None, None) for one in (first, second)]
     change(desk, second, stop_price=Decimal(5))
 
     with desk.transaction() as tx:

@@ -15,6 +15,7 @@ from outcry.runtime.database import Transaction
 __all__ = [
     "account",
     "accounts",
+    "accounts_named",
     "active_deployments",
     "active_deployments_of",
     "agent",
@@ -50,6 +51,11 @@ def deployment(tx: Transaction, deployment_id: str) -> Deployment | None:
 def account(tx: Transaction, account_id: str) -> Account | None:
     """One account; None where there is none of that id."""
     return store.account_by_id(tx, account_id)
+
+
+def accounts_named(tx: Transaction, account_ids: Sequence[str]) -> list[Account]:
+    """Those of these accounts that there are, in one statement; in none where none is named."""
+    return store.accounts_by_id(tx, account_ids) if account_ids else []
 
 
 def accounts(tx: Transaction) -> list[Account]:

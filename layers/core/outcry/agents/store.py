@@ -285,6 +285,14 @@ def accounts(tx: Transaction) -> list[Account]:
     return [_account(row) for row in tx.all(f"{_ACCOUNTS} order by a.account_id")]
 
 
+def accounts_by_id(tx: Transaction, account_ids: Sequence[str]) -> list[Account]:
+    """Those of these accounts that there are."""
+    rows = tx.all(
+        f"{_ACCOUNTS} where a.account_id = any(string_to_array(:ids, ','))", ids=",".join(account_ids)
+    )
+    return [_account(row) for row in rows]
+
+
 def account_by_id(tx: Transaction, account_id: str) -> Account | None:
     """One account."""
     row = tx.one(f"{_ACCOUNTS} where a.account_id = :account_id", account_id=account_id)

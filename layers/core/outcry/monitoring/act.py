@@ -6,12 +6,11 @@ are left for the next pass.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from outcry.agents import roster
 from outcry.monitoring import store
-from outcry.monitoring.book import Book
+from outcry.monitoring.book import HELD, Book
 from outcry.monitoring.exits import Decision
 from outcry.notices.model import Level
 from outcry.notices.tell import tell
@@ -21,16 +20,16 @@ from outcry.orders.plan import is_halted, plan_exit, plan_protection
 from outcry.orders.ports import Desk
 from outcry.positions import store as positions_store
 from outcry.positions import watch_store
-from outcry.positions.model import Position, PositionStatus
+from outcry.positions.standing import Standing
+from outcry.positions.watch_store import Moved as Written
 from outcry.runtime.database import Transaction
 from outcry.runtime.queues import Ring
 from outcry.runtime.reasons import Reason
 from outcry.runtime.side import Side
 from outcry.venues.port import Market, TriggerKind, Venue
 
-_OPEN = frozenset({PositionStatus.OPEN, PositionStatus.UNMANAGED})
 PROTECTIVE = frozenset({Reason.STOP_LOSS, Reason.TRAILING_STOP, Reason.LIQUIDATION_BUFFER})
-Moved = Sequence[tuple[Position, Decision]]
+Moved = Sequence[tuple[Standing, Decision]]
 
 
 class Actor:
@@ -47,11 +46,15 @@ class Actor:
         ratchets = [(p, d, *self._terms(p)) for p, d in moved if d.exit is None and d.ratchet_to is not None]
         staying = [(p, d) for p, d in moved if d.exit is None]
         with self._desk.database.transaction() as tx:
-            count = watch_store.write_watches(tx, [_row(p, d) for p, d in staying], now=now)
+            count = watch_store.write_watches(
+                tx,
+                [Written(p.key, p.version, d.peak, d.trail_price, d.crossed_since) for p, d in staying],
+                now=now,
+            )
             rings = [
                 ring for p, d in moved if d.exit is not None and (ring := self._plan_exit(tx, p, d, now))
             ]
-            placing = store.working_protections(tx, [p.position_id for p, *_ in ratchets])
+            placing = store.working_protections(tx, [p.position_id for p, *_ in ratchets]) if ratchets else {}
             for position, decision, venue, market in ratchets:
                 if position.position_id not in placing:
                     rings += self._plan_ratchet(tx, position, decision, venue, market, now)
@@ -73,7 +76,7 @@ class Actor:
             )
         return []
 
-    def tell_no_mark(self, position: Position, now: datetime) -> None:
+    def tell_no_mark(self, position: Standing, now: datetime) -> None:
         """A position is held and has no fresh mark to decide on."""
         with self._desk.database.transaction() as tx:
             tell(
@@ -87,17 +90,17 @@ class Actor:
                 trace_id=position.trace_id,
             )
 
-    def _terms(self, position: Position) -> tuple[Venue, Market]:
+    def _terms(self, position: Standing) -> tuple[Venue, Market]:
         venue = self._desk.venue(position.venue, position.network)
         market = self._desk.market(venue, position.market)
         assert market is not None, "a held position names a listed market"
         return venue, market
 
     def _plan_exit(
-        self, tx: Transaction, position: Position, decision: Decision, now: datetime
+        self, tx: Transaction, position: Standing, decision: Decision, now: datetime
     ) -> Ring | None:
         fresh = positions_store.load(tx, position.position_id, lock=True)
-        if fresh is None or fresh.status not in _OPEN:
+        if fresh is None or fresh.status not in HELD:
             return None
         assert decision.exit is not None
         owner = roster.deployment(tx, fresh.deployment_id) if fresh.deployment_id else None
@@ -114,7 +117,7 @@ class Actor:
     def _plan_ratchet(
         self,
         tx: Transaction,
-        position: Position,
+        position: Standing,
         decision: Decision,
         venue: Venue,
         market: Market,
@@ -123,11 +126,11 @@ class Actor:
         """A nearer stop: placed and read back before the old one goes (see `orders.protect`)."""
         assert decision.ratchet_to is not None
         fresh = positions_store.load(tx, position.position_id, lock=True)
-        if fresh is None or fresh.status not in _OPEN or fresh.version != position.version + 1:
+        if fresh is None or fresh.status not in HELD or fresh.version != position.version + 1:
             return []  # somebody changed it since it was read: the next pass looks again
         order_id: UUID = plan_protection(
             tx,
-            position,
+            fresh,
             leg=STOP_LEG,
             kind=TriggerKind.STOP,
             trigger_price=venue.fit_price(market, decision.ratchet_to, up=position.side is Side.LONG),
@@ -137,14 +140,3 @@ class Actor:
             cause=Reason.TRAILING_STOP,
         )
         return [Ring(str(order_id), position.trace_id)]
-
-
-def _row(position: Position, decision: Decision) -> dict[str, Any]:
-    since = decision.crossed_since
-    return {
-        "position_id": str(position.position_id),
-        "version": position.version,
-        "peak": str(decision.peak),
-        "trail_price": None if decision.trail_price is None else str(decision.trail_price),
-        "crossed_since": None if since is None else since.isoformat(),
-    }

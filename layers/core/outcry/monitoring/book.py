@@ -1,82 +1,149 @@
 """The open positions of some accounts, kept between passes, with the band in which each needs no decision.
 
 Promises: in every pass the version of every row is read again, and a row is used from memory only where its version is the one
-that was kept. So a pass over positions that stand still reads two short columns, and never an outdated level.
+that was kept. So a pass over positions that stand still reads their versions and nothing else, and never an outdated level.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 
 from outcry.monitoring import store
 from outcry.monitoring.exits import Decision, Watch, Watched, watch
+from outcry.monitoring.store import Known
 from outcry.positions import watch_store
-from outcry.positions.model import Position
+from outcry.positions.model import PositionStatus
+from outcry.positions.standing import Standing
 from outcry.runtime.database import Transaction
+from outcry.runtime.side import Side
+
+HELD = frozenset({PositionStatus.OPEN, PositionStatus.UNMANAGED})
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A position, and its band; no band before its levels are known."""
 
-    position: Position
+    position: Standing
     watch: Watch | None
 
 
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The owned positions of one account that hold their place, oldest first, and what follows from them whatever the mark.
+
+    `sizes` is what the venue must show, signed, by position key, zero left out. `held` must each have a stop that rests;
+    `is_doubtful` says that one of them may have none. `is_waiting` says that fills are awaited that close one.
+    """
+
+    account_id: str
+    entries: tuple[Entry, ...]
+    sizes: Mapping[str, Decimal]
+    held: tuple[Standing, ...]
+    is_doubtful: bool
+    is_waiting: bool
+
+
+@dataclass(slots=True)
+class _Kept:
+    versions: str
+    entries: dict[str, Entry]
+    shelf: Shelf
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One account in one pass: what it holds by the book, and what earlier passes noted about it."""
+
+    shelf: Shelf
+    known: Known
+
+
 class Book:
-    """What this process remembers of positions, by id."""
+    """What this process remembers of positions, by account."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[int, Entry]] = {}
+        self._kept: dict[str, _Kept] = {}
 
-    def read(self, tx: Transaction, account_ids: Sequence[str]) -> list[Entry]:
-        """The owned positions of these accounts that still hold their place, as they are now."""
-        versions = store.open_versions(tx, account_ids)
-        kept = self._kept
-        changed = [key for key, version in versions.items() if key not in kept or kept[key][0] != version]
-        known = {key: kept[key][1].position for key in changed if key in kept}
-        for key, position in watch_store.load_many(tx, changed, known).items():
-            kept[key] = (position.version, Entry(position, _banded(position)))
-        if len(self._kept) > 2 * len(versions) + 1000:
-            self._forget_all_but(versions)
-        return [self._kept[key][1] for key in versions]
+    def read(self, tx: Transaction, account_ids: Sequence[str]) -> dict[str, Page]:
+        """The owned positions of each of these accounts that still hold their place, as they are now."""
+        known = store.known(tx, account_ids)
+        outdated = {each.account_id: each.versions for each in known if not self._is_current(each)}
+        if outdated:
+            self._renew(tx, outdated)
+        return {each.account_id: Page(self._kept[each.account_id].shelf, each) for each in known}
 
-    def keep(self, moved: Iterable[tuple[Position, Decision]]) -> None:
+    def _is_current(self, known: Known) -> bool:
+        kept = self._kept.get(known.account_id)
+        return kept is not None and kept.versions == known.versions
+
+    def _renew(self, tx: Transaction, outdated: Mapping[str, str]) -> None:
+        entries: dict[str, dict[str, Entry]] = {}
+        missing: list[str] = []
+        for account_id, versions in outdated.items():
+            kept = self._kept.get(account_id)
+            before = {} if kept is None else kept.entries
+            entries[account_id] = current = {}
+            for key, version in store.split_versions(versions):
+                entry = before.get(key)
+                if entry is not None and entry.position.version == version:
+                    current[key] = entry
+                else:
+                    missing.append(key)
+        for position in watch_store.standing(tx, missing):
+            entries[position.account_id][position.key] = Entry(position, _banded(position))
+        for account_id, versions in outdated.items():
+            found = entries[account_id]
+            ordered = [found[key] for key, _ in store.split_versions(versions) if key in found]
+            self._kept[account_id] = _Kept(versions, found, _shelf(account_id, ordered))
+
+    def keep(self, moved: Iterable[tuple[Standing, Decision]]) -> None:
         """Remember rows as this process has just written them: the next pass reads their versions and nothing else."""
         for position, decision in moved:
-            written = replace(
-                position,
-                peak=decision.peak,
-                trail_price=decision.trail_price,
-                crossed_since=decision.crossed_since,
-                version=position.version + 1,
-            )
-            self._kept[str(position.position_id)] = (written.version, Entry(written, _banded(written)))
-
-    def _forget_all_but(self, keys: Iterable[str]) -> None:
-        self._kept = {key: self._kept[key] for key in keys}
+            kept = self._kept.get(position.account_id)
+            if kept is not None:
+                written = position.moved(decision.peak, decision.trail_price, decision.crossed_since)
+                kept.entries[position.key] = Entry(written, _banded(written))
 
 
-def _banded(position: Position) -> Watch | None:
+def _shelf(account_id: str, entries: Sequence[Entry]) -> Shelf:
+    positions = [entry.position for entry in entries]
+    held = tuple(each for each in positions if each.held > 0 and each.status in HELD)
+    return Shelf(
+        account_id,
+        tuple(entries),
+        {
+            each.position_key: each.held if each.side is Side.LONG else -each.held
+            for each in positions
+            if each.held
+        },
+        held,
+        any(each.protected_at is None or each.crossed_since is not None for each in held),
+        any(each.status is PositionStatus.CLOSE_PENDING for each in positions),
+    )
+
+
+def _banded(position: Standing) -> Watch | None:
     watched = watched_from(position)
     return None if watched is None else watch(watched)
 
 
-def watched_from(position: Position) -> Watched | None:
+def watched_from(position: Standing) -> Watched | None:
     """The position as the exit decision sees it; None before its levels are known."""
-    if position.entry_price is None or position.stop_price is None:
+    entry, stop, limit = position.entry_price, position.stop_price, position.time_limit
+    if entry is None or stop is None:
         return None
-    limit = position.plan.time_limit
     return Watched(
-        side=position.side,
-        entry_price=position.entry_price,
-        stop_price=position.stop_price,
-        stop_rests=position.protected_at is not None,
-        trailing=position.plan.trailing,
-        peak=position.peak if position.peak is not None else position.entry_price,
-        trail_price=position.trail_price,
-        resting_stop=position.stop_price,
-        liquidation_price=position.liquidation_price,
-        liquidation_buffer_frac=position.plan.liquidation_buffer_frac,
-        ends_at=None if limit is None or position.opened_at is None else position.opened_at + limit,
-        crossed_since=position.crossed_since,
+        position.side,
+        entry,
+        stop,
+        position.protected_at is not None,
+        position.trailing,
+        position.peak if position.peak is not None else entry,
+        position.trail_price,
+        stop,
+        position.liquidation_price,
+        position.liquidation_buffer_frac,
+        None if limit is None or position.opened_at is None else position.opened_at + limit,
+        position.crossed_since,
     )

@@ -1,25 +1,30 @@
 """One pass over the positions of some accounts: marks, reconciliation, exit rules, and one write of what changed.
 
 Promises:
-- One mark read per venue, one account read per account, and a fixed number of statements however many positions there are;
-  fills and open orders are read only where something does not add up, and open orders once a minute besides.
+- One mark read per venue, one account read per account, and a fixed number of statements however many accounts and positions
+  there are; fills and open orders are read only where something does not add up, and open orders once a minute besides.
+- Nothing is written of a position that stood still.
 - No decision without a fresh mark: stale, missing or frozen marks raise an alarm and change nothing.
 - A pass never trades. It plans exits and stops, and rings the ledger.
 - Two passes over one account never run at the same time; a pass that comes too late is dropped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
+from outcry.agents import roster
 from outcry.agents.model import Account
 from outcry.monitoring import store
 from outcry.monitoring.act import Actor
-from outcry.monitoring.book import Book, Entry
+from outcry.monitoring.book import HELD, Book, Page
+from outcry.monitoring.cover import Cover
 from outcry.monitoring.exits import decide
 from outcry.monitoring.inspect import Inspector, Seen
 from outcry.orders.fills import FillCollector
 from outcry.orders.ports import Desk
-from outcry.positions.model import PositionStatus
+from outcry.runtime.database import Transaction
 from outcry.runtime.errors import BugError, VenueUnreachable
 from outcry.runtime.leases import end_leases, try_leases
 from outcry.runtime.observability import logger
@@ -31,7 +36,21 @@ LATE = timedelta(seconds=20)
 LEASE = "monitor:"
 MARK_MAX_AGE = timedelta(seconds=10)
 MARKETS_KEPT_FOR = timedelta(hours=1)
-WATCHED = frozenset({PositionStatus.OPEN, PositionStatus.UNMANAGED})
+
+
+@dataclass(slots=True)
+class _Leases:
+    """The accounts that are this pass's alone, until the leases are given back."""
+
+    names: list[str]
+    holder: UUID
+
+    @property
+    def account_ids(self) -> list[str]:
+        return [name.removeprefix(LEASE) for name in self.names]
+
+    def end(self, tx: Transaction) -> None:
+        end_leases(tx, self.names, holder=self.holder)
 
 
 class Monitor:
@@ -42,7 +61,9 @@ class Monitor:
         self._live = live
         self._book = Book()
         self._inspector = Inspector(desk, collector)
+        self._cover = Cover(desk, self._inspector)
         self._actor = Actor(desk, self._book)
+        self._markets_fresh_until: datetime | None = None
 
     def run(self, account_ids: Sequence[str], *, due_at: datetime, deadline: datetime, trace_id: str) -> int:
         """Run one pass; returns how many positions it looked at. Raises VenueUnreachable where no marks came."""
@@ -56,44 +77,59 @@ class Monitor:
         names = [f"{LEASE}{account_id}" for account_id in account_ids]
         with self._desk.database.transaction() as tx:
             ours = try_leases(tx, names, holder=holder, now=now, lasting=deadline - now)
+            self._desk.remember(roster.accounts_named(tx, self._desk.unknown(account_ids)))
         if not ours:
             return 0
+        leases = _Leases(ours, holder)
         try:
-            return self._pass([name.removeprefix(LEASE) for name in ours], now)
-        finally:
+            return self._pass(leases, now)
+        except BaseException:
             with self._desk.database.transaction() as tx:
-                end_leases(tx, ours, holder=holder)
+                leases.end(tx)
+            raise
 
-    def _pass(self, account_ids: Sequence[str], now: datetime) -> int:
+    def _pass(self, leases: _Leases, now: datetime) -> int:
         live = self._desk.venue(*self._live)
         marks = live.marks()
-        accounts = [self._desk.account(account_id) for account_id in account_ids]
+        accounts = [self._desk.account(account_id) for account_id in leases.account_ids]
         seen = [found for account in accounts if (found := self._see(account, marks)) is not None]
         watched_ids = [account.account_id for account in accounts]
         with self._desk.database.transaction() as tx:
             for venue in self._quoted():
                 store.write_marks(tx, venue.name, venue.network, marks)
             frozen = store.is_feed_frozen(tx, *self._live)
-            refresh = store.markets_are_older_than(tx, live.name, live.network, now - MARKETS_KEPT_FOR)
-            entries = self._book.read(tx, watched_ids)
-            unclear = self._inspector.compare(tx, seen, entries)
+            refresh = self._are_markets_old(tx, live, now)
+            pages = self._book.read(tx, watched_ids)
+            unclear = self._inspector.compare(tx, seen, pages)
         if refresh:
             self._read_markets(live, now)
         if unclear:
             self._inspector.read_fills(unclear)
             with self._desk.database.transaction() as tx:
-                entries = self._book.read(tx, watched_ids)
-                self._inspector.compare(tx, seen, entries)
-        self._inspector.read_funding(seen)
-        rings = self._decide(entries, marks, now, frozen=frozen)
-        rings += self._inspector.check_protection(seen, entries, now)
+                pages = self._book.read(tx, watched_ids)
+                self._inspector.compare(tx, seen, pages)
+        self._inspector.read_funding(seen, pages)
+        rings = self._decide(pages.values(), marks, now, frozen=frozen)
+        rings += self._cover.check(seen, pages, now)
+        positions = sum(len(page.shelf.entries) for page in pages.values())
         with self._desk.database.transaction() as tx:
-            self._inspector.note(tx, seen, entries, now)
-            detail = {"accounts": len(accounts), "seen": len(seen), "positions": len(entries)}
+            self._inspector.note(tx, seen, pages, now)
+            detail = {"accounts": len(accounts), "seen": len(seen), "positions": positions}
             store.beat(tx, f"monitor_{self._live[0]}", now=now, detail=detail)
+            leases.end(tx)
         if rings:
             self._desk.doorbell.ring(Queue.EXITS, rings)
-        return len(entries)
+        return positions
+
+    def _are_markets_old(self, tx: Transaction, live: Venue, now: datetime) -> bool:
+        """Whether nobody has read the venue's markets for an hour; asked of the database once an hour."""
+        if self._markets_fresh_until is not None and now < self._markets_fresh_until:
+            return False
+        read_at = store.markets_read_at(tx, live.name, live.network)
+        if read_at is None or now - read_at > MARKETS_KEPT_FOR:
+            return True
+        self._markets_fresh_until = read_at + MARKETS_KEPT_FOR
+        return False
 
     def _quoted(self) -> list[Venue]:
         """The live venue, and those that trade at its marks."""
@@ -120,20 +156,22 @@ class Monitor:
             for venue in self._quoted():
                 store.write_markets(tx, venue.name, venue.network, markets, now=now)
 
-    def _decide(self, entries: Sequence[Entry], marks: Marks, now: datetime, *, frozen: bool) -> list[Ring]:
+    def _decide(self, pages: Collection[Page], marks: Marks, now: datetime, *, frozen: bool) -> list[Ring]:
         fresh = self._desk.clock.now() - marks.received_at <= MARK_MAX_AGE
-        if frozen and entries:
+        if frozen and any(page.shelf.entries for page in pages):
             return self._actor.tell_frozen(self._live[0], now)
         prices = marks.prices if fresh else {}
         moved = []
-        for entry in entries:
-            if entry.watch is None or entry.position.status not in WATCHED:
-                continue
-            mark = prices.get(entry.position.market)
-            if mark is None:
-                self._actor.tell_no_mark(entry.position, now)
-                continue
-            decision = decide(entry.watch, mark, now)
-            if decision is not None:
-                moved.append((entry.position, decision))
+        for page in pages:
+            for entry in page.shelf.entries:
+                position, watch = entry.position, entry.watch
+                if watch is None or position.status not in HELD:
+                    continue
+                mark = prices.get(position.market)
+                if mark is None:
+                    self._actor.tell_no_mark(position, now)
+                    continue
+                decision = decide(watch, mark, now)
+                if decision is not None:
+                    moved.append((position, decision))
         return self._actor.follow(moved, now)

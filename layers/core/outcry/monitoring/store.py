@@ -1,7 +1,8 @@
 """SQL of the monitor: marks and markets as last read, what is in flight, what the venue last showed. Private to this room."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,50 @@ from outcry.venues.port import AccountSnapshot, Market, Marks
 
 FROZEN_AFTER = 3  # beats in which no mark of a venue moved at all
 BEAT = timedelta(seconds=10)  # readings nearer together than this are of one beat: many passes may share it
+
+
+_KEY_LENGTH = 36  # of a position's id as text
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of an account when a pass begins; None where it never was.
+
+    `versions` is the id and the version of every owned position that holds its place, oldest first: see `split_versions`.
+    `taken_at` is the venue's time of the last snapshot; `has_foreign` says that a holding of others is on record.
+    """
+
+    account_id: str
+    versions: str
+    has_foreign: bool
+    taken_at: datetime | None
+    orders_read_at: datetime | None
+    funding_read_at: datetime | None
+
+
+def known(tx: Transaction, account_ids: Sequence[str]) -> list[Known]:
+    """What is known of each of these accounts, in one statement that reads the version of each of their positions."""
+    rows = tx.all(
+        """
+        with open as (
+            select account_id, string_agg(position_id || cast(version as text), ',' order by created_at, position_id)
+                                   filter (where is_owned) as versions, bool_or(not is_owned) as has_foreign
+              from positions
+             where account_id = any(string_to_array(:ids, ',')) and status not in ('CLOSED', 'ABANDONED') group by account_id
+        )
+        select account_id, coalesce(o.versions, '') as versions, coalesce(o.has_foreign, false) as has_foreign,
+               s.taken_at, s.orders_read_at, s.funding_read_at
+          from unnest(string_to_array(:ids, ',')) as a (account_id)
+          left join open o using (account_id) left join snapshots s using (account_id)
+        """,
+        ids=",".join(account_ids),
+    )
+    return [Known(**row) for row in rows]
+
+
+def split_versions(versions: str) -> Iterator[tuple[str, int]]:
+    """The id and the version of each position in `Known.versions`."""
+    return ((pair[:_KEY_LENGTH], int(pair[_KEY_LENGTH:])) for pair in versions.split(",") if pair)
 
 
 def write_marks(tx: Transaction, venue: str, network: str, marks: Marks) -> None:
@@ -124,11 +169,11 @@ def end_discovered(
     tx.execute(
         """
         update positions p set status = 'CLOSED', closed_at = :now, updated_at = :now
-         where p.account_id = any(cast(:ids as text[])) and p.origin = 'DISCOVERED' and not p.is_owned and p.status = 'OPEN'
+         where p.account_id = any(string_to_array(:ids, ',')) and p.origin = 'DISCOVERED' and not p.is_owned and p.status = 'OPEN'
            and not exists (select 1 from unnest(cast(:accounts as text[]), cast(:keys as text[])) as s (account_id, position_key)
                             where s.account_id = p.account_id and s.position_key = p.position_key)
         """,
-        ids=list(account_ids),
+        ids=",".join(account_ids),
         accounts=[account_id for account_id, _ in shown],
         keys=[key for _, key in shown],
         now=now,
@@ -168,39 +213,21 @@ def stale_pending(
     return tx.all(
         """
         select position_id, account_id, market, trace_id from positions
-         where account_id = any(cast(:ids as text[])) and status = 'CLOSE_PENDING' and updated_at < :before
+         where account_id = any(string_to_array(:ids, ',')) and status = 'CLOSE_PENDING' and updated_at < :before
         """,
-        ids=list(account_ids),
+        ids=",".join(account_ids),
         before=now - after,
     )
 
 
-def markets_are_older_than(tx: Transaction, venue: str, network: str, limit: datetime) -> bool:
-    """Whether the venue's markets were never read, or not since `limit`."""
+def markets_read_at(tx: Transaction, venue: str, network: str) -> datetime | None:
+    """When the venue's markets were last all read; None where they never were."""
     row = tx.one(
-        """
-        select coalesce(min(read_at) < :limit, true) as old from markets where venue = :venue and network = :network
-        """,
+        "select min(read_at) as at from markets where venue = :venue and network = :network",
         venue=venue,
         network=network,
-        limit=limit,
     )
-    return bool(row and row["old"])
-
-
-def open_versions(tx: Transaction, account_ids: Sequence[str]) -> dict[str, int]:
-    """The version of every owned position of these accounts that holds its place, by id, oldest first."""
-    row = tx.one(
-        """
-        select string_agg(position_id || ' ' || version, ',' order by created_at, position_id) as versions from positions
-         where account_id = any(cast(:ids as text[])) and is_owned and status not in ('CLOSED', 'ABANDONED')
-        """,
-        ids=list(account_ids),
-    )
-    versions = row["versions"] if row else None
-    if not versions:
-        return {}
-    return {key: int(version) for key, _, version in (pair.partition(" ") for pair in versions.split(","))}
+    return row["at"] if row else None
 
 
 def last_snapshots(
@@ -218,12 +245,19 @@ def last_snapshots(
 
 
 def write_snapshots(
-    tx: Transaction, snapshots: Mapping[str, AccountSnapshot], *, watched: Collection[str], now: datetime
+    tx: Transaction,
+    snapshots: Mapping[str, AccountSnapshot],
+    *,
+    watched: Collection[str],
+    orders_read: Collection[str],
+    funding_read: Collection[str],
+    now: datetime,
 ) -> None:
-    """Keep what each account is worth and holds, and that those in `watched` were watched, in one statement.
+    """Keep what each account is worth and holds, in one statement, and of which it was watched or more of it was read now.
 
     Older news than what is known is dropped, and shows of no account that it was watched.
     """
+    said_at = now.isoformat()
     rows = [
         {
             "account_id": account_id,
@@ -231,7 +265,9 @@ def write_snapshots(
             "free_usd": str(snapshot.free_usd),
             "taken_at": snapshot.taken_at.isoformat(),
             "sizes": {market: str(holding.size) for market, holding in snapshot.holdings.items()},
-            "watched_at": now.isoformat() if account_id in watched else None,
+            "watched_at": said_at if account_id in watched else None,
+            "orders_read_at": said_at if account_id in orders_read else None,
+            "funding_read_at": said_at if account_id in funding_read else None,
         }
         for account_id, snapshot in snapshots.items()
     ]
@@ -239,14 +275,16 @@ def write_snapshots(
         return
     tx.execute(
         """
-        insert into snapshots (account_id, equity_usd, free_usd, taken_at, sizes, watched_at)
-        select account_id, equity_usd, free_usd, taken_at, sizes, watched_at
+        insert into snapshots (account_id, equity_usd, free_usd, taken_at, sizes, watched_at, orders_read_at, funding_read_at)
+        select account_id, equity_usd, free_usd, taken_at, sizes, watched_at, orders_read_at, funding_read_at
           from jsonb_to_recordset(cast(:rows as jsonb))
                as r (account_id text, equity_usd numeric, free_usd numeric, taken_at timestamptz, sizes jsonb,
-                     watched_at timestamptz)
+                     watched_at timestamptz, orders_read_at timestamptz, funding_read_at timestamptz)
         on conflict (account_id) do update set equity_usd = excluded.equity_usd, free_usd = excluded.free_usd,
                taken_at = excluded.taken_at, sizes = excluded.sizes,
-               watched_at = greatest(snapshots.watched_at, excluded.watched_at)
+               watched_at = greatest(snapshots.watched_at, excluded.watched_at),
+               orders_read_at = greatest(snapshots.orders_read_at, excluded.orders_read_at),
+               funding_read_at = greatest(snapshots.funding_read_at, excluded.funding_read_at)
          where snapshots.taken_at <= excluded.taken_at
         """,
         rows=json.dumps(rows),
@@ -287,15 +325,22 @@ def insert_discovered(
     return touched == 1
 
 
-def resting_protections(tx: Transaction, account_id: str) -> list[Row]:
-    """The stops and steps that the ledger believes to rest, with the client ids of their placements."""
+def missing_protections(
+    tx: Transaction, account_ids: Sequence[str], resting: Collection[str], *, before: datetime
+) -> list[Row]:
+    """The stops and steps of these accounts that the ledger believes to rest since `before`, whose client id is not in `resting`."""
     return tx.all(
         """
-        select o.order_id, o.trace_id, a.cloid, a.answered_at
+        select o.order_id, o.trace_id
           from orders o join actions a on a.order_id = o.order_id and a.attempt = o.attempt and a.kind = 'place'
-         where o.account_id = :account_id and o.kind = 'protect' and o.status = 'RESTING' and o.finished_at is null
+         where o.account_id = any(string_to_array(:ids, ',')) and o.kind = 'protect' and o.status = 'RESTING'
+           and o.finished_at is null and a.answered_at < :before
+           and not exists (select 1 from unnest(string_to_array(:resting, ',')) as r (cloid) where r.cloid = a.cloid)
+         order by o.created_at, o.order_id
         """,
-        account_id=account_id,
+        ids=",".join(account_ids),
+        resting=",".join(resting),
+        before=before,
     )
 
 
@@ -304,26 +349,26 @@ def finalise(tx: Transaction, account_ids: Sequence[str], *, before: datetime, n
     tx.execute(
         """
         update positions set pnl_is_final = true, updated_at = :now
-         where account_id = any(cast(:ids as text[])) and status = 'CLOSED' and is_owned and not pnl_is_final
+         where account_id = any(string_to_array(:ids, ',')) and status = 'CLOSED' and is_owned and not pnl_is_final
            and realised_pnl_usd is not null and closed_at < :before
         """,
-        ids=list(account_ids),
+        ids=",".join(account_ids),
         before=before,
         now=now,
     )
 
 
-def lost_targets(tx: Transaction, account_id: str) -> list[Row]:
+def lost_targets(tx: Transaction, account_ids: Sequence[str]) -> list[Row]:
     """Take-profit steps of open positions that ended without a fill, and that nobody has planned anew; a few times at most."""
     return tx.all(
         """
         select distinct on (o.position_id, o.leg) o.position_id, o.leg, o.trigger_price, o.size
           from orders o join positions p using (position_id)
-         where o.account_id = :account_id and o.kind = 'protect' and o.leg like 'tp%' and p.status = 'OPEN'
+         where p.account_id = any(string_to_array(:ids, ',')) and p.status = 'OPEN' and o.kind = 'protect' and o.leg like 'tp%'
            and not exists (select 1 from orders other where other.position_id = o.position_id and other.kind = 'protect'
                               and other.leg = o.leg and (other.finished_at is null or other.filled_size > 0 or other.sequence >= 3))
            and not exists (select 1 from orders leaving where leaving.position_id = o.position_id and leaving.kind = 'exit')
          order by o.position_id, o.leg, o.sequence desc
         """,
-        account_id=account_id,
+        ids=",".join(account_ids),
     )

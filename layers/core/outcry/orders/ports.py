@@ -1,6 +1,6 @@
 """What the ledger needs from the outside: venues, signers, and the account behind an order."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -95,6 +95,14 @@ class Desk:
             with self.database.transaction() as tx:
                 known = self._accounts[account_id] = self.load_account(tx, account_id)
         return known
+
+    def unknown(self, account_ids: Iterable[str]) -> list[str]:
+        """Those of the accounts that this process has not read yet."""
+        return [account_id for account_id in account_ids if account_id not in self._accounts]
+
+    def remember(self, accounts: Iterable[Account]) -> None:
+        """Keep accounts that were read together, so that `account` does not read them one by one."""
+        self._accounts.update((account.account_id, account) for account in accounts)
 
     def market(self, venue: Venue, name: str) -> Market | None:
         """A market's facts, read from the venue at most every half hour, and again where a name is missing."""
