@@ -34,9 +34,10 @@ from outcry.agents.model import Account
 from outcry.agents.roster import apply_desk
 from outcry.controls import operate
 from outcry.controls.model import DESK
-from outcry.custody.keyring import activate_signer
+from outcry.custody.keyring import activate_as_confirmed
 from outcry.runtime.clock import to_milliseconds
 from outcry.runtime.database import Address, Database
+from outcry.venues.hyperliquid.venue import HyperliquidVenue
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNDS_USD = Decimal(10_000)
@@ -259,6 +260,8 @@ def _open_account(stage: Stage, account: Account, custody: str, progress: Progre
         "valid_until_ms": to_milliseconds(until),
     }
     ask_venue(stage.hyperliquid_url, "approve_agent", approval)
-    with stage.database.transaction() as tx:
-        activate_signer(tx, created["signer_id"], valid_until=until, now=stage.clock.now())
+    venue = HyperliquidVenue("local", stage.hyperliquid_url, stage.clock)
+    activate_as_confirmed(
+        stage.database, venue, created["signer_id"], master=account.address, now=stage.clock.now()
+    )
     progress(f"{created['signer_id']} signs for {account.account_id}, custody {created['custody']}")

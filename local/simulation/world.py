@@ -38,6 +38,7 @@ from outcry.agents.desk import parse_desk
 from outcry.controls import operate
 from outcry.controls.model import DESK
 from outcry.controls.restored import claim_network
+from outcry.custody.approval import LISTED, Standing, Verdict
 from outcry.custody.keyring import activate_signer, create_signer
 from outcry.custody.kms import Kms
 from outcry.runtime import edges, metrics
@@ -162,7 +163,8 @@ class World:
             valid_until_ms=to_milliseconds(until),
         )
         with self.database.transaction() as tx:
-            activate_signer(tx, made.signer_id, valid_until=until, now=self.now)
+            verdict = Verdict(Standing.NAMED, until, LISTED, "the owner just approved it")
+            activate_signer(tx, made.signer_id, verdict, now=self.now)
         return made.signer_id
 
     # ─── the outside world ──────────────────────────────────────────────────────────────────────────────────

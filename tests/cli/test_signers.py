@@ -39,22 +39,6 @@ def test_no_key_is_ever_shown(workshop: Workshop, outcry: Outcry, kms_key: str) 
     assert not {"sealed", "sealed_key", "wrapped_key", "seal_nonce"} & set(signer)
 
 
-def test_a_signer_is_activated_and_the_one_before_it_drains(
-    workshop: Workshop, outcry: Outcry, kms_key: str
-) -> None:
-    first = outcry("signer", "create", LIVE, "--json").json["signer_id"]
-    second = outcry("signer", "create", LIVE, "--slot", "2", "--json").json["signer_id"]
-    outcry("signer", "activate", first)
-
-    answer = outcry("signer", "activate", second, "--valid-until", "2027-01-01", "--json")
-
-    shown = {each["signer_id"]: each for each in outcry("signer", "show", "--json").json["signers"]}
-    assert {name: each["status"] for name, each in shown.items()} == {first: "DRAINING", second: "ACTIVE"}
-    assert shown[second]["valid_until"] == "2027-01-01T00:00:00+00:00"
-    assert answer.json["draining"] == [first]
-    assert f"{first} only finishes what it began" in answer.json["next"]
-
-
 def test_a_revoked_signer_never_comes_back(workshop: Workshop, outcry: Outcry, kms_key: str) -> None:
     signer = outcry("signer", "create", LIVE, "--json").json["signer_id"]
 
@@ -99,7 +83,6 @@ def test_no_signer_is_said_in_words(workshop: Workshop, outcry: Outcry) -> None:
         ),
         (("show", "nobody"), "use one of: live-1, paper-1"),
         (("activate", "nobody"), "only a CREATED signer can be activated"),
-        (("activate", "nobody", "--valid-until", "2020-01-01"), "name a day to come"),
         (("revoke", "nobody", "--yes"), "there is none of that id"),
     ],
 )

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from outcry.custody import store
+from outcry.custody.approval import LISTED, Standing, Verdict
 from outcry.custody.envelope import SealContext, SealedKey, create
 from outcry.custody.keyring import (
     CreatedSigner,
@@ -19,12 +21,13 @@ from outcry.custody.keyring import (
     signers_of,
 )
 from outcry.custody.kms import Kms
-from outcry.custody.store import SignerRecord, SignerStatus
+from outcry.custody.record import SignerRecord, SignerStatus
 from outcry.runtime.clock import FixedClock, to_milliseconds
 from outcry.runtime.database import Address, Database, UniqueViolation
 from outcry.runtime.errors import BugError, ConfigurationError, InfrastructureError
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
+CONFIRMED = Verdict(Standing.NAMED, None, LISTED, "it is approved")
 Make = Callable[..., CreatedSigner]
 
 
@@ -45,7 +48,7 @@ def make(
 
 def activate(database: Database, signer_id: str, valid_until: datetime | None = None) -> None:
     with database.transaction() as tx:
-        activate_signer(tx, signer_id, valid_until=valid_until, now=NOW)
+        activate_signer(tx, signer_id, replace(CONFIRMED, until=valid_until), now=NOW)
 
 
 def revoke(database: Database, signer_id: str) -> bool:
@@ -223,7 +226,9 @@ def test_an_opened_key_is_kept_until_it_is_forgotten_replaced_or_revoked(
     replaced = keyring.active("alice")
     revoke(database, second.signer_id)
 
-    assert kept[0] is kept[1]
+    assert kept[0] is not None
+    assert kept[1] is not None
+    assert kept[0].key is kept[1].key
     assert again is not None
     assert replaced is not None
     assert (again.signer_id, replaced.signer_id) == (first.signer_id, second.signer_id)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from outcry.custody import store
+from outcry.custody.approval import LISTED, Standing, Verdict
 from outcry.custody.envelope import SealContext
 from outcry.custody.keyring import (
     CreatedSigner,
@@ -24,12 +25,13 @@ from outcry.custody.keyring import (
 from outcry.custody.kms import Kms
 from outcry.custody.kms_signer import KeyOwner, KmsKey, KmsSigner
 from outcry.custody.modes import Custody, custody_named
-from outcry.custody.store import SignerRecord
+from outcry.custody.record import SignerRecord
 from outcry.runtime.clock import FixedClock, to_milliseconds
 from outcry.runtime.database import Database
 from outcry.runtime.errors import BugError, ConfigurationError, InfrastructureError
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
+CONFIRMED = Verdict(Standing.NAMED, None, LISTED, "it is approved")
 OWNER = KeyOwner(
     "arn:aws:iam::123456789012:role/desk-ExecuteOrdersRole",
     "arn:aws:iam::123456789012:role/desk-SignersRole",
@@ -58,7 +60,7 @@ def make(
 
 def activate(database: Database, signer_id: str) -> None:
     with database.transaction() as tx:
-        activate_signer(tx, signer_id, valid_until=None, now=NOW)
+        activate_signer(tx, signer_id, CONFIRMED, now=NOW)
 
 
 def records(database: Database, account_id: str = "alice") -> dict[str, SignerRecord]:
@@ -196,8 +198,11 @@ def test_what_was_opened_is_kept_until_its_row_changes(make: Make, database: Dat
         tx.execute("update signers set key_arn = 'arn:aws:kms:us-east-1:123456789012:key/other'")
     changed = keyring.active("alice")
 
-    assert opened is kept
-    assert changed is not opened
+    assert opened is not None
+    assert kept is not None
+    assert changed is not None
+    assert opened.key is kept.key
+    assert changed.key is not opened.key
 
 
 def test_a_revoked_signer_of_kms_signs_nothing_from_the_next_request_on(

@@ -16,7 +16,7 @@ from local.aws import ACCOUNT, LocalAws
 from outcry.custody.keyring import (
     CreatedSigner,
     Keyring,
-    activate_signer,
+    activate_as_confirmed,
     create_kms_signer,
     create_signer,
 )
@@ -68,8 +68,11 @@ class Bench:
 
     def approved(self, made: CreatedSigner) -> CreatedSigner:
         self.workshop.control("approve_agent", master=MASTER, agent=made.address, name=f"slot{made.slot}")
-        with self.workshop.database.transaction() as tx:
-            activate_signer(tx, made.signer_id, valid_until=None, now=self.workshop.clock.now())
+        activate_as_confirmed(
+            *(self.workshop.database, self.workshop.venue, made.signer_id),
+            master=MASTER,
+            now=self.workshop.clock.now(),
+        )
         return made
 
     def kms_signer(self, slot: int = 1) -> CreatedSigner:

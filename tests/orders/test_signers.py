@@ -15,7 +15,7 @@ from moto import mock_aws
 
 from outcry.agents import roster
 from outcry.agents.model import Account
-from outcry.custody.keyring import CreatedSigner, Keyring, activate_signer, create_signer, revoke_signer
+from outcry.custody.keyring import CreatedSigner, Keyring, activate_as_confirmed, create_signer, revoke_signer
 from outcry.custody.kms import Kms
 from outcry.orders.execute import Executor
 from outcry.orders.signers import AccountSigners
@@ -48,8 +48,9 @@ def new_signer(workshop: Workshop, kms: Kms, key_arn: str, slot: int = 1) -> Cre
     """Made by custody, approved at the venue, active."""
     made = create_signer(workshop.database, kms, LIVE, slot, key_arn=key_arn, clock=workshop.clock)
     workshop.control("approve_agent", master=MASTER, agent=made.address, name=f"slot{slot}")
-    with workshop.database.transaction() as tx:
-        activate_signer(tx, made.signer_id, valid_until=None, now=workshop.clock.now())
+    activate_as_confirmed(
+        workshop.database, workshop.venue, made.signer_id, master=MASTER, now=workshop.clock.now()
+    )
     return made
 
 

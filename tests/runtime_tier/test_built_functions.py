@@ -11,6 +11,7 @@ import pytest
 from local.built import Built
 from local.runtime_api import Invocation
 from local.runtime_process import RUNTIME, RunningFunction, running, search_path
+from outcry.custody.approval import LISTED, Standing, Verdict
 from outcry.custody.keyring import Keyring, activate_signer
 from outcry.custody.kms import Kms
 from outcry.runtime.database import Database
@@ -175,7 +176,9 @@ def test_f23_a_key_that_the_built_signers_seals_is_opened_by_what_execute_orders
     with running(functions["signers"], variables(cloud, "signers"), tmp_path) as function:
         made = function.invoke(event("signers.invoke")).answer
     with database.transaction() as tx:
-        activate_signer(tx, made["signer_id"], valid_until=None, now=datetime.now(UTC))
+        activate_signer(
+            tx, made["signer_id"], Verdict(Standing.NAMED, None, LISTED, "yes"), now=datetime.now(UTC)
+        )
 
     opened = Keyring(database, Kms()).active("local-test")
 

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outcry.runtime.errors import BugError, UnknownAnswer
+from outcry.venues.approving import NamedSigner, Role
 from outcry.venues.hyperliquid import answers
-from outcry.venues.hyperliquid.answers import Role, lower_address, read
+from outcry.venues.hyperliquid.answers import lower_address, read
 from outcry.venues.port import AccountMode, OrderState, Trigger, TriggerKind
 
 D = Decimal
@@ -402,8 +403,8 @@ def test_funding_shows_market_amount_and_time() -> None:
 def test_f27_approved_signers_come_out_in_lower_case_with_their_expiry() -> None:
     body = [{"name": "ok", "address": USER.upper().replace("0X", "0x"), "validUntil": MS}]
 
-    assert parsed(answers.approved_signers, body) == {USER: AT}
-    assert unknown(answers.approved_signers, [{"name": "ok", "address": "0x12", "validUntil": MS}])
+    assert parsed(answers.named_signers, body) == (NamedSigner("ok", USER, AT),)
+    assert unknown(answers.named_signers, [{"name": "ok", "address": "0x12", "validUntil": MS}])
 
 
 @pytest.mark.parametrize(

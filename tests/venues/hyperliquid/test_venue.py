@@ -12,7 +12,7 @@ from outcry.runtime.clock import from_milliseconds, to_milliseconds
 from outcry.runtime.errors import UnknownAnswer, VenueUnreachable
 from outcry.runtime.reasons import Reason
 from outcry.runtime.secrets import Secret
-from outcry.venues.hyperliquid.answers import Role
+from outcry.venues.approving import Role
 from outcry.venues.hyperliquid.venue import HyperliquidVenue
 from outcry.venues.port import (
     AccountMode,

@@ -15,11 +15,16 @@ from rich.text import Text
 
 from outcry import wiring
 from outcry.agents import roster
-from outcry.cli import render, stack, store
+from outcry.agents.model import Account
+from outcry.cli import approvals, render, stack, store
 from outcry.cli.edge import AsJson, Yes, ask_first, changing, known_account, network, reading, sentences
 from outcry.custody import deployed, keyring
+from outcry.custody.approval import name_of
 from outcry.custody.keyring import CreatedSigner
 from outcry.custody.modes import Custody, custody_named
+from outcry.custody.record import SignerRecord
+from outcry.orders import recovery
+from outcry.orders.signers import PAPER
 from outcry.runtime.errors import ConfigurationError
 from outcry.runtime.settings import Network
 
@@ -32,6 +37,7 @@ _SHOWN = (
     *("signer_id", "account_id", "venue", "network", "slot", "version"),
     *("status", "custody", "address", "key_arn", "valid_until", "created_at"),
 )
+_CONFIRMED = ("verified_at", "verified_by", "refused_at", "venue_says")
 
 SignerId = Annotated[str, typer.Argument(help="The signer's id, as `outcry signer show` lists it.")]
 
@@ -54,21 +60,30 @@ def create(
             help="The function that makes signers; with --stack it is the stack's, SignersFunctionName."
         ),
     ] = "",
+    beyond_three: Annotated[
+        bool, typer.Option(help="The venue allows this owner more than three named API wallets.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a signer and print the address to approve at the venue."""
     with sentences():
-        made = _made(account, slot, custody_named(custody), function)
+        mode = custody_named(custody)
         with wiring.database().transaction() as tx:
             place = roster.account(tx, account)
+            ours = keyring.signers_of(tx, account)
+        warning = ""
+        if place is not None and place.venue != PAPER and slot in keyring.SLOTS:
+            now = wiring.clock().now()
+            warning = approvals.room_for(place, ours, slot, now, beyond=beyond_three)
+        made = _made(account, slot, mode, function)
     owner = account if place is None else place.address  # a function that was named may be of another desk
     says = (
         f"{made.signer_id} was made for {account} in slot {slot}, custody {made.custody}: address {made.address}."
         " It cannot sign yet."
     )
     follows = (
-        f"The owner of {owner} approves {made.address} at {made.venue} ({made.network}) as an API wallet;"
-        f" then run `outcry signer activate {made.signer_id}`."
+        f"The owner of {owner} approves {made.address} at {made.venue} ({made.network}) as an API wallet named"
+        f" {name_of(made.slot)}; then run `outcry signer activate {made.signer_id}`.{warning}"
     )
     if as_json:
         render.print_json({**asdict(made), "owner": owner, "says": says, "next": follows})
@@ -103,6 +118,7 @@ def show(
         names = [account] if account else [each.account_id for each in roster.accounts(tx)]
         found = [
             {shown: getattr(signer, shown) for shown in _SHOWN}
+            | {shown: getattr(signer.confirmation, shown) for shown in _CONFIRMED}
             for name in names
             for signer in keyring.signers_of(tx, name)
         ]
@@ -114,7 +130,7 @@ def show(
         return
     columns = (
         *("signer", "account", "venue", "network", "slot", "status", "custody", "address"),
-        *("valid until", "made"),
+        *("at the venue", "valid until", "made"),
     )
     render.table("Signers", columns, [_row(signer, now) for signer in found], right="slot")
 
@@ -124,42 +140,84 @@ def activate(
     signer: SignerId,
     valid_until: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="The day on which the venue's approval ends, UTC."),
+        typer.Option(formats=["%Y-%m-%d"], help="The day on which you take the approval to end: a check."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let a signer sign, once its address is approved at the venue. The one before it drains."""
-    until = None if valid_until is None else valid_until.replace(tzinfo=UTC)
+    """Let a signer sign, once the venue itself says that its address is approved. The one before it drains."""
+    with sentences():
+        account, record = _known(signer)
+        verdict = approvals.verdict_on(account, record, wiring.clock().now())
+        approvals.check_day(verdict, None if valid_until is None else valid_until.replace(tzinfo=UTC))
     with changing() as (tx, now):
-        if until is not None and until <= now:
-            raise ConfigurationError("--valid-until", f"{until:%Y-%m-%d}", "name a day to come")
-        keyring.activate_signer(tx, signer, valid_until=until, now=now)
-        account = store.account_of(tx, signer)
-        assert account is not None, "it was just activated"
-        draining = [each.signer_id for each in keyring.signers_of(tx, account) if each.status == "DRAINING"]
-    says = f"{signer} signs for {account} from now on."
-    follows = "The next order of the account is signed by it; a signer that the venue does not accept is noticed then."
+        keyring.activate_signer(tx, signer, verdict, now=now)
+        recovery.resume(tx, account.account_id, now=now)
+        signers = keyring.signers_of(tx, account.account_id)
+        draining = [each.signer_id for each in signers if each.status == "DRAINING"]
+    says = f"{signer} signs for {account.account_id} from now on. The venue says: {verdict.says}."
+    follows = "The next order of the account is signed by it."
+    if verdict.until is None:
+        follows += f" Have it approved again as {name_of(record.slot)}, by a signer of the other slot."
     if draining:
         follows += (
             f" {', '.join(draining)} only finishes what it began: revoke it when nothing of it is open."
         )
     _answer(
         as_json,
-        {"signer_id": signer, "account_id": account, "draining": draining, "valid_until": until},
+        {
+            "signer_id": signer,
+            "account_id": account.account_id,
+            "draining": draining,
+            "valid_until": verdict.until,
+            "verified_by": verdict.source,
+        },
         says,
         follows,
     )
 
 
+def _known(signer: str) -> tuple[Account, SignerRecord]:
+    """A signer that may be activated, with its account. Raises ConfigurationError for any other, before the venue is asked."""
+    with wiring.database().transaction() as tx:
+        name = store.account_of(tx, signer)
+        account = None if name is None else roster.account(tx, name)
+        found = (
+            []
+            if name is None
+            else [each for each in keyring.signers_of(tx, name) if each.signer_id == signer]
+        )
+    if account is None or not found or found[0].status not in {"CREATED", "ACTIVE"}:
+        raise ConfigurationError("signer", signer, "only a CREATED signer can be activated: make a new one")
+    return account, found[0]
+
+
 @app.command()
-def revoke(signer: SignerId, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Stop a signer for good and free its slot."""
+def revoke(
+    signer: SignerId,
+    at_once: Annotated[
+        bool, typer.Option("--at-once", help="Also while requests of it have no known end: a key may be out.")
+    ] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Stop a signer for good and free its slot, once what it signed has come to its end."""
     ask_first(f"Stop {signer} for good? It can never sign again.", yes=yes)
     with changing() as (tx, now):
         account = store.account_of(tx, signer)
         if account is None:
             raise ConfigurationError("signer", signer, "there is none of that id: see `outcry signer show`")
+        open_requests = recovery.in_flight(tx, signer)
+        if open_requests and not at_once:
+            says = f"{render.count(open_requests, 'request')} of it without a known end: wait until they have one, or say --at-once"
+            raise ConfigurationError("signer", signer, says)
+        was_active = any(
+            each.signer_id == signer and each.status == "ACTIVE" for each in keyring.signers_of(tx, account)
+        )
         changed = keyring.revoke_signer(tx, signer, now=now)
+        resting = ""
+        if was_active:
+            held = recovery.suspend(tx, account, now=now)
+            resting = f" {render.count(held, 'position')} UNMANAGED. {recovery.resting_in_words(tx, account)}"
         of_kms = [
             each.key_arn
             for each in keyring.signers_of(tx, account)
@@ -170,7 +228,9 @@ def revoke(signer: SignerId, yes: Yes = False, as_json: AsJson = False) -> None:
         if changed
         else f"{signer} was revoked before: nothing was changed."
     )
-    follows = f"The owner of {account} also removes its approval at the venue. Stops that rest there stay."
+    follows = (
+        f"The owner of {account} also removes its approval at the venue. Stops that rest there stay.{resting}"
+    )
     if of_kms:
         follows += (
             f" Then schedule the deletion of its key in KMS, which costs money until it is gone: {of_kms[0]}."
@@ -189,9 +249,16 @@ def _row(signer: Mapping[str, Any], now: datetime) -> Sequence[str | Text]:
         render.styled(signer["status"].value, render.GOOD if signer["status"] == "ACTIVE" else ""),
         signer["custody"].value,
         signer["address"],
+        _word(signer),
         render.styled(render.moment(until), render.BAD if until is not None and until <= now else ""),
         f"{render.age(signer['created_at'], now)} ago",
     )
+
+
+def _word(signer: Mapping[str, Any]) -> str | Text:
+    if signer["refused_at"] is not None:
+        return render.styled("refused", render.BAD)
+    return render.styled("confirmed", render.GOOD) if signer["verified_at"] is not None else "not asked"
 
 
 def _answer(as_json: bool, document: dict[str, Any], says: str, follows: str) -> None:

@@ -12,6 +12,7 @@ import typer
 from outcry.cli import render, store
 from outcry.cli.edge import AsJson, network, reading
 from outcry.controls import gate
+from outcry.custody import keyring
 from outcry.monitoring.silence import LATE_AFTER, all_watched_at, last_runs
 from outcry.orders.ports import LIVE_NETWORKS
 from outcry.runtime.database import Row, Transaction
@@ -52,6 +53,7 @@ def _read(tx: Transaction, now: datetime) -> dict[str, Any]:
         ],
         "locks": store.locks(tx, now=now),
         "canaries_missing": _canaries_missing(tx),
+        "signers_unconfirmed": _signers_unconfirmed(tx, now),
         "unprotected": store.unprotected(tx),
         "unknown_orders": store.unknown_orders(tx),
         "quarantined": store.quarantined(tx),
@@ -69,6 +71,19 @@ def _canaries_missing(tx: Transaction) -> list[dict[str, Any]]:
     runs = next((row["build"] for row in store.builds(tx) if row["stage"] == "tick"), None) or build_id()
     rows = store.accounts_without_canary(tx, networks=sorted(LIVE_NETWORKS), build=runs)
     return [{"account_id": row["account_id"], "network": row["network"], "build": runs} for row in rows]
+
+
+def _signers_unconfirmed(tx: Transaction, now: datetime) -> list[dict[str, Any]]:
+    """Accounts that take no entries because the venue does not confirm who signs for them."""
+    found = []
+    for signer in keyring.unconfirmed_signers(tx, now):
+        known = signer.confirmation
+        if known.has_ended(now):
+            why = f"the approval of {signer.signer_id} ended on {render.moment(known.valid_until)} UTC"
+        else:
+            why = f"{signer.signer_id}: {known.venue_says or 'the venue was not asked about it yet'}"
+        found.append({"account_id": signer.account_id, "signer_id": signer.signer_id, "why": why})
+    return found
 
 
 def _heartbeats(rows: list[Row], watched_at: datetime | None, now: datetime) -> list[dict[str, Any]]:
@@ -141,6 +156,10 @@ def _show_worries(found: Mapping[str, Any], now: datetime) -> None:
             f"CANARY: {row['account_id']} takes no entries: none has passed with build {row['build']};"
             f" run `outcry canary --network {row['network']} --account {row['account_id']}`"
             for row in found["canaries_missing"]
+        ),
+        *(
+            f"SIGNER: {row['account_id']} takes no entries: {row['why']}"
+            for row in found["signers_unconfirmed"]
         ),
         *(
             f"UNPROTECTED: {row['market']} {row['side']} {render.figure(row['size'])} on {row['account_id']},"

@@ -3,6 +3,7 @@
 Promises:
 - Making a signer gives an address and never a key. A sealed one asks KMS for GenerateDataKey alone, one inside KMS for
   CreateKey and GetPublicKey alone; which of the two is chosen for each signer, and stays so.
+- No signer becomes ACTIVE before the venue itself confirmed it (`approval`); what it says later is kept on the signer's row.
 - `Keyring` opens what is ACTIVE at the time of asking: a revocation holds from the next call on, although what was opened
   is kept in memory to spare KMS. Only the function that executes orders is given one.
 - KMS is never asked inside of a transaction, and a nonce is taken inside of the caller's.
@@ -14,21 +15,24 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from outcry.custody import envelope, kms_signer, store
+from outcry.custody import approval, envelope, kms_signer, store
+from outcry.custody.approval import Verdict
 from outcry.custody.envelope import RandomBytes, SealContext, SealedKey
 from outcry.custody.kms import Kms
 from outcry.custody.kms_signer import KeyOwner, KmsKey, KmsSigner
 from outcry.custody.modes import Custody
-from outcry.custody.store import SignerRecord, SignerStatus
+from outcry.custody.record import Confirmation, SignerRecord, SignerStatus
 from outcry.runtime.clock import Clock
 from outcry.runtime.database import Database, Transaction, UniqueViolation
 from outcry.runtime.errors import BugError, ConfigurationError, InfrastructureError, OutcryError
+from outcry.venues.approving import Approves
 from outcry.venues.port import DigestSigner
 
 SLOTS = (1, 2)
+DAILY = timedelta(days=1)
 _ID_LENGTH = 63
 _DIGEST_LENGTH = 12
 
@@ -54,6 +58,7 @@ class OpenedSigner:
 
     signer_id: str
     key: DigestSigner
+    confirmation: Confirmation
 
 
 # ─── made, activated, revoked ───────────────────────────────────────────────────────────────────────────────
@@ -162,15 +167,75 @@ def _signer_id(account_id: str, version: int) -> str:
     return account_id[: _ID_LENGTH - len(tail)] + tail
 
 
-def activate_signer(tx: Transaction, signer_id: str, *, valid_until: datetime | None, now: datetime) -> None:
-    """Let an approved signer sign for its account; the one before it drains.
+def activate_signer(tx: Transaction, signer_id: str, verdict: Verdict, *, now: datetime) -> None:
+    """Let a signer that the venue confirms sign for its account; the one before it drains.
 
-    Raises ConfigurationError where it is unknown, draining or revoked: make a new one instead.
+    Raises ConfigurationError where the venue does not confirm it, in the venue's words, and where it is unknown, draining or revoked:
+    make a new one instead.
     """
-    if not store.activate(tx, signer_id, valid_until, now):
+    if not verdict.is_confirmed:
+        raise ConfigurationError(
+            "signer", signer_id, f"{verdict.says}. The owner approves it at the venue first"
+        )
+    if not store.activate(tx, signer_id, now):
         raise ConfigurationError(
             "signer", signer_id, "only a CREATED signer can be activated: make a new one"
         )
+    store.confirm(tx, signer_id, until=verdict.until, by=verdict.source, now=now)
+
+
+def activate_as_confirmed(
+    database: Database, venue: Approves, signer_id: str, *, master: str, now: datetime
+) -> Verdict:
+    """Ask the venue about a signer of `master`, and let it sign where it is confirmed. Opens transactions of its own.
+
+    Raises as `activate_signer` does, VenueUnreachable and UnknownAnswer where the venue does not say: then nothing is changed.
+    """
+    with database.transaction() as tx:
+        signer = store.by_id(tx, signer_id)
+    if signer is None:
+        raise ConfigurationError("signer", signer_id, "there is none of that id")
+    verdict = approval.ask(venue, signer, master=master, now=now)
+    with database.transaction() as tx:
+        activate_signer(tx, signer_id, verdict, now=now)
+    return verdict
+
+
+def note_verdict(tx: Transaction, signer: SignerRecord, verdict: Verdict, *, now: datetime) -> bool:
+    """Keep what the venue says about a signer. True where it is another word than the last."""
+    if verdict.is_confirmed:
+        store.confirm(tx, signer.signer_id, until=verdict.until, by=verdict.source, now=now)
+        return not signer.confirmation.is_given
+    return store.refuse(tx, signer.signer_id, says=verdict.says, now=now)
+
+
+def note_refusal(tx: Transaction, account_id: str, address: str | None, *, says: str, now: datetime) -> bool:
+    """Keep that the venue refused a request for its signer: entries stop until it was asked about. False: custody has none here.
+
+    `address` is the signer that was refused, None for the active one; one that drains or is revoked needs no note.
+    """
+    signers = store.of_account(tx, account_id)
+    for signer in signers:
+        if signer.status is SignerStatus.ACTIVE and address in {None, signer.address}:
+            store.refuse(tx, signer.signer_id, says=says, now=now)
+    return any(signer.status is SignerStatus.ACTIVE for signer in signers)
+
+
+def unconfirmed_signers(tx: Transaction, now: datetime) -> Sequence[SignerRecord]:
+    """The active signers with which no entry is made now, by account."""
+    return store.unconfirmed(tx, now)
+
+
+def account_to_look_at(
+    tx: Transaction, account_ids: Sequence[str], *, now: datetime, again_after: timedelta
+) -> str | None:
+    """The account of these about whose signers the venue is to be asked next, None where it was asked about all today."""
+    return store.due_for_a_look(tx, account_ids, daily=now - DAILY, soon=now - again_after, now=now)
+
+
+def note_look(tx: Transaction, account_id: str, *, margin_mode: str, now: datetime) -> None:
+    """Keep when the venue was asked about the account, and how it counts the account's margin."""
+    store.note_look(tx, account_id, margin_mode=margin_mode, now=now)
 
 
 def revoke_signer(tx: Transaction, signer_id: str, *, now: datetime) -> bool:
@@ -195,11 +260,15 @@ def open_signer(kms: Kms, record: SignerRecord) -> OpenedSigner:
     """
     if record.status is SignerStatus.REVOKED:
         raise BugError(f"signer {record.signer_id} is revoked and stays closed")
+    return OpenedSigner(record.signer_id, _way_to_sign(kms, record), record.confirmation)
+
+
+def _way_to_sign(kms: Kms, record: SignerRecord) -> DigestSigner:
     match record.key:
         case SealedKey() as sealed:
-            return OpenedSigner(record.signer_id, envelope.open_key(kms, record.context, sealed))
+            return envelope.open_key(kms, record.context, sealed)
         case KmsKey() as key:
-            return OpenedSigner(record.signer_id, KmsSigner(kms, record.signer_id, key))
+            return KmsSigner(kms, record.signer_id, key)
 
 
 class Keyring:
@@ -223,7 +292,7 @@ class Keyring:
         kept = self._opened.get(account_id)
         if kept is None or kept[1].signer_id != record.signer_id or kept[0] != record.key:
             kept = self._opened[account_id] = (record.key, open_signer(self._kms, record))
-        return kept[1]
+        return replace(kept[1], confirmation=record.confirmation)
 
     def next_nonce(self, tx: Transaction, signer_id: str, *, now: datetime) -> int:
         """A nonce that the signer never used, taken from its row in the caller's transaction.

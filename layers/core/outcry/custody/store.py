@@ -7,61 +7,14 @@ of an account is ACTIVE; a nonce is handed out once. Never sees an opened key.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from outcry.custody.envelope import SealContext, SealedKey
 from outcry.custody.kms_signer import KmsKey
 from outcry.custody.modes import Custody
+from outcry.custody.record import Confirmation, SignerRecord, SignerStatus, custody_of
 from outcry.runtime.clock import to_milliseconds
 from outcry.runtime.database import Row, Transaction
 from outcry.runtime.errors import BugError
-
-
-class SignerStatus(StrEnum):
-    """CREATED waits for its approval at the venue, DRAINING only finishes what it began."""
-
-    CREATED = "CREATED"
-    ACTIVE = "ACTIVE"
-    DRAINING = "DRAINING"
-    REVOKED = "REVOKED"
-
-
-@dataclass(frozen=True, slots=True)
-class SignerRecord:
-    """One signer: whose it is, how its key is kept, and where it stands. Times are aware UTC."""
-
-    signer_id: str
-    account_id: str
-    venue: str
-    network: str
-    slot: int
-    version: int
-    status: SignerStatus
-    valid_until: datetime | None
-    created_at: datetime
-    key: SealedKey | KmsKey
-
-    @property
-    def address(self) -> str:
-        """The signer's address, lower case."""
-        return self.key.address
-
-    @property
-    def key_arn(self) -> str:
-        """The key of KMS that wraps the signer's key, or is it."""
-        return self.key.key_arn
-
-    @property
-    def custody(self) -> Custody:
-        """How the signer's key is kept."""
-        return _custody_of(self.key)
-
-    @property
-    def context(self) -> SealContext:
-        """What this row's key must have been sealed for. It is the row's own, so moved bytes do not open."""
-        return SealContext(
-            account=self.account_id, signer=self.signer_id, venue=self.venue, version=self.version
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +27,8 @@ class AccountPlace:
 
 _SELECT = """
     select s.signer_id, s.account_id, a.venue, a.network, s.slot, s.version, s.status,
-           s.valid_until, s.created_at, s.custody, s.address, s.key_arn, s.wrapped_key, s.seal_nonce, s.sealed_key
+           s.verified_at, s.verified_by, s.valid_until, s.refused_at, s.venue_says,
+           s.created_at, s.custody, s.address, s.key_arn, s.wrapped_key, s.seal_nonce, s.sealed_key
       from signers s join accounts a using (account_id)
      where """
 
@@ -122,7 +76,7 @@ def insert(tx: Transaction, context: SealContext, slot: int, key: SealedKey | Km
         account_id=context.account,
         slot=slot,
         version=context.version,
-        custody=_custody_of(key).value,
+        custody=custody_of(key).value,
         address=key.address,
         key_arn=key.key_arn,
         wrapped_key=sealed.wrapped_key if sealed else None,
@@ -132,7 +86,7 @@ def insert(tx: Transaction, context: SealContext, slot: int, key: SealedKey | Km
     )
 
 
-def activate(tx: Transaction, signer_id: str, valid_until: datetime | None, now: datetime) -> bool:
+def activate(tx: Transaction, signer_id: str, now: datetime) -> bool:
     """Let this signer sign from now on; the one that did so until now drains. False where it may not.
 
     Only a signer that is CREATED, or ACTIVE already, can become ACTIVE.
@@ -148,11 +102,10 @@ def activate(tx: Transaction, signer_id: str, valid_until: datetime | None, now:
         return False
     changed = tx.execute(
         """
-        update signers set status = 'ACTIVE', valid_until = :valid_until, updated_at = :now
+        update signers set status = 'ACTIVE', updated_at = :now
          where signer_id = :signer_id and status in ('CREATED', 'ACTIVE')
         """,
         signer_id=signer_id,
-        valid_until=valid_until,
         now=now,
     )
     if changed == 0:
@@ -194,6 +147,86 @@ def by_id(tx: Transaction, signer_id: str) -> SignerRecord | None:
     return None if row is None else _record(row)
 
 
+def confirm(tx: Transaction, signer_id: str, *, until: datetime | None, by: str, now: datetime) -> None:
+    """Keep that the venue confirms this signer, until when, and by which answer."""
+    tx.execute(
+        """
+        update signers set verified_at = :now, verified_by = :by, valid_until = :until, refused_at = null, venue_says = null,
+               updated_at = :now
+         where signer_id = :signer_id
+        """,
+        signer_id=signer_id,
+        by=by,
+        until=until,
+        now=now,
+    )
+
+
+def refuse(tx: Transaction, signer_id: str, *, says: str, now: datetime) -> bool:
+    """Keep that the venue does not accept this signer, and since when. True where that is news."""
+    changed = tx.execute(
+        """
+        update signers set refused_at = :now, venue_says = :says, updated_at = :now
+         where signer_id = :signer_id and refused_at is null
+        """,
+        signer_id=signer_id,
+        says=says,
+        now=now,
+    )
+    return changed == 1
+
+
+def due_for_a_look(
+    tx: Transaction, account_ids: Sequence[str], *, daily: datetime, soon: datetime, now: datetime
+) -> str | None:
+    """The account of these whose signers are to be asked about next, if any.
+
+    Each is due once a day (last asked before `daily`), when an approval ended since, and again from `soon` on where the active signer
+    is not confirmed.
+    """
+    row = tx.one(
+        """
+        select a.account_id from accounts a left join account_checks k using (account_id)
+         where a.account_id = any(cast(:ids as text[])) and a.venue <> 'paper'
+           and exists (select 1 from signers s where s.account_id = a.account_id and s.status <> 'REVOKED')
+           and (k.checked_at is null or k.checked_at <= :daily
+                or exists (select 1 from signers s where s.account_id = a.account_id and s.status = 'ACTIVE'
+                              and ((s.valid_until <= :now and s.valid_until > k.checked_at) or s.refused_at > k.checked_at
+                                   or (k.checked_at <= :soon and (s.verified_at is null or s.refused_at is not null)))))
+         order by k.checked_at nulls first, a.account_id limit 1
+        """,
+        ids=list(account_ids),
+        daily=daily,
+        soon=soon,
+        now=now,
+    )
+    return None if row is None else str(row["account_id"])
+
+
+def note_look(tx: Transaction, account_id: str, *, margin_mode: str, now: datetime) -> None:
+    """Keep when the account was asked about, and how the venue counts its margin."""
+    tx.execute(
+        """
+        insert into account_checks (account_id, checked_at, margin_mode) values (:account_id, :now, :mode)
+        on conflict (account_id) do update set checked_at = excluded.checked_at, margin_mode = excluded.margin_mode
+        """,
+        account_id=account_id,
+        mode=margin_mode,
+        now=now,
+    )
+
+
+def unconfirmed(tx: Transaction, now: datetime) -> Sequence[SignerRecord]:
+    """The active signers with which no entry is made now: never confirmed, not at the last look, or past their end."""
+    rows = tx.all(
+        _SELECT
+        + """s.status = 'ACTIVE' and (s.verified_at is null or s.refused_at is not null or s.valid_until <= :now)
+           order by s.account_id""",
+        now=now,
+    )
+    return tuple(_record(row) for row in rows)
+
+
 def active(tx: Transaction, account_id: str) -> SignerRecord | None:
     """The signer that signs for the account now."""
     row = tx.one(_SELECT + "s.account_id = :account_id and s.status = 'ACTIVE'", account_id=account_id)
@@ -231,7 +264,15 @@ def _record(row: Row) -> SignerRecord:
         slot=row["slot"],
         version=row["version"],
         status=SignerStatus(row["status"]),
-        valid_until=row["valid_until"],
+        confirmation=Confirmation(
+            *(
+                row["verified_at"],
+                row["verified_by"],
+                row["valid_until"],
+                row["refused_at"],
+                row["venue_says"],
+            )
+        ),
         created_at=row["created_at"],
         key=_key(row),
     )
@@ -247,7 +288,3 @@ def _key(row: Row) -> SealedKey | KmsKey:
         seal_nonce=row["seal_nonce"],
         sealed_key=row["sealed_key"],
     )
-
-
-def _custody_of(key: SealedKey | KmsKey) -> Custody:
-    return Custody.ENVELOPE if isinstance(key, SealedKey) else Custody.KMS

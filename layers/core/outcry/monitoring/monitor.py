@@ -6,6 +6,7 @@ Promises:
 - Nothing is written of a position that stood still.
 - No decision without a fresh mark: stale, missing or frozen marks raise an alarm and change nothing.
 - A pass never trades. It plans exits and stops, and rings the ledger.
+- After each pass the account whose signer is due to be asked about is looked at (`standing`).
 - Two passes over one account never run at the same time; a pass that comes too late is dropped.
 """
 
@@ -22,6 +23,7 @@ from outcry.monitoring.book import HELD, Book, Page
 from outcry.monitoring.cover import Cover
 from outcry.monitoring.exits import decide
 from outcry.monitoring.inspect import Inspector, Seen
+from outcry.monitoring.standing import Standing
 from outcry.orders.fills import FillCollector
 from outcry.orders.ports import Desk
 from outcry.runtime.database import Transaction
@@ -36,6 +38,7 @@ LATE = timedelta(seconds=20)
 LEASE = "monitor:"
 MARK_MAX_AGE = timedelta(seconds=10)
 MARKETS_KEPT_FOR = timedelta(hours=1)
+TIME_TO_ASK = timedelta(seconds=10)
 
 
 @dataclass(slots=True)
@@ -64,6 +67,7 @@ class Monitor:
         self._cover = Cover(desk, self._inspector)
         self._actor = Actor(desk, self._book)
         self._markets_fresh_until: datetime | None = None
+        self._standing = Standing(desk)
 
     def run(self, account_ids: Sequence[str], *, due_at: datetime, deadline: datetime, trace_id: str) -> int:
         """Run one pass; returns how many positions it looked at. Raises VenueUnreachable where no marks came."""
@@ -82,11 +86,22 @@ class Monitor:
             return 0
         leases = _Leases(ours, holder)
         try:
-            return self._pass(leases, now)
+            count = self._pass(leases, now)
+            self._look_after_signers(leases.account_ids, deadline)
+            return count
         except BaseException:
             with self._desk.database.transaction() as tx:
                 leases.end(tx)
             raise
+
+    def _look_after_signers(self, account_ids: Sequence[str], deadline: datetime) -> None:
+        """After everything else, and only where the venue may take its time to answer."""
+        now = self._desk.clock.now()
+        if deadline - now < TIME_TO_ASK:
+            return
+        rings = self._standing.check(account_ids, now)
+        if rings:
+            self._desk.doorbell.ring(Queue.EXITS, rings)
 
     def _pass(self, leases: _Leases, now: datetime) -> int:
         live = self._desk.venue(*self._live)

@@ -15,6 +15,7 @@ from outcry.orders.carry import Held
 from outcry.orders.model import Order, OrderStatus
 from outcry.orders.ports import Desk
 from outcry.orders.risk import Facts, Refusal, entry_bound, refuse, room
+from outcry.orders.signers import objection
 from outcry.positions import store as positions_store
 from outcry.runtime.database import Transaction, UniqueViolation
 from outcry.runtime.errors import SignerRefused
@@ -37,7 +38,7 @@ class Reading:
     snapshot: AccountSnapshot
     open_orders: tuple[OpenOrder, ...]
     mode: AccountMode
-    has_signer: bool
+    signer: Refusal | None
 
 
 class Approver:
@@ -90,15 +91,15 @@ class Approver:
             snapshot=venue.account(address),
             open_orders=tuple(venue.open_orders(address)),
             mode=kept[1],
-            has_signer=self._has_signer(held),
+            signer=self._objection(held),
         )
 
-    def _has_signer(self, held: Held) -> bool:
-        """A signer whose key KMS refuses is one: the first request meets the same refusal, pages and gives the place back."""
+    def _objection(self, held: Held) -> Refusal | None:
+        """What speaks against the signer. KMS's refusal does not: the first request meets it again, pages and gives the place back."""
         try:
-            return self._desk.signers.active(held.account) is not None
+            return objection(self._desk.signers.active(held.account), self._desk.clock.now())
         except SignerRefused:
-            return True
+            return None
 
     def _decide(
         self, tx: Transaction, held: Held, plan: EntryPlan, venue: Venue, market: Market, reading: Reading
@@ -130,7 +131,7 @@ class Approver:
             deployment_state=scopes.deployment_state,
             lacks_canary=self._lacks_canary(tx, order, plan),
             mode_is_standard=reading.mode is AccountMode.STANDARD,
-            has_signer=reading.has_signer,
+            signer=reading.signer,
             owner_side=booked.owner_side,
             place_has_open_order=booked.is_place_at_work,
             venue_size=_size_in(reading.snapshot, plan.market),

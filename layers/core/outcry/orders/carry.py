@@ -21,6 +21,7 @@ from outcry.orders.model import Action, ActionKind, ActionStatus, Order, OrderKi
 from outcry.orders.outcomes import Known, Void, recorded, status_after, to_json
 from outcry.orders.ports import Desk, LoadedSigner
 from outcry.orders.risk import Refusal
+from outcry.orders.signers import attributed
 from outcry.runtime.database import Transaction
 from outcry.runtime.errors import SignerRefused
 from outcry.runtime.leases import Claim
@@ -297,7 +298,7 @@ def record(
     `is_proof`: the outcome was read from the venue's own record of the order, not from an answer to bytes sent again. What the venue
     did answer stays stored then, and `doubt` beside the outcome says why that answer settled nothing.
     """
-    outcome = _believable(held, action, answer.outcome)
+    outcome = attributed(_believable(held, action, answer.outcome), action, held.account)
     to = status_after(outcome)
     if action.status is ActionStatus.UNKNOWN and not (is_proof or _proves(outcome)):
         return action  # nothing was learned that would end the uncertainty

@@ -2,19 +2,25 @@
 
 from datetime import datetime
 
+from outcry.custody import keyring
 from outcry.notices.model import Level
 from outcry.notices.tell import tell
 from outcry.orders import approval_store
 from outcry.orders.carry import Held
 from outcry.orders.doubt import Doubt
 from outcry.orders.model import Order
+from outcry.orders.recovery import resting_in_words
 from outcry.runtime.database import Transaction
 from outcry.runtime.reasons import Reason
 from outcry.venues.port import Refused
 
 
 def page_signer(tx: Transaction, held: Held, refused: Refused, *, now: datetime) -> None:
-    """The venue does not accept the account's signer, or KMS refuses its key: stop its deployments and page a person."""
+    """The venue does not accept the account's signer, there is none, or KMS refuses its key: no more entries, and page a person.
+
+    What the venue refused is noted with the signer, which the monitor asks about: entries come back by themselves once one is confirmed.
+    KMS is asked by nobody, so its refusal halts the deployments until a person has looked.
+    """
     order = held.order
     subject, what_to_do = (
         (
@@ -24,21 +30,30 @@ def page_signer(tx: Transaction, held: Held, refused: Refused, *, now: datetime)
         if refused.reason is Reason.SIGNER_KEY_REFUSED
         else (
             f"The signer of {order.account_id} is not accepted by {order.venue}",
-            "Approve it again, or create another (`outcry signer create`).",
+            f"{refused.text}. Create another (`outcry signer create`) and approve it.",
         )
     )
-    approval_store.halt_deployments(tx, order.account_id, now=now)
+    if refused.reason is not Reason.NO_SIGNER and not _is_noted(tx, held, refused, now):
+        approval_store.halt_deployments(tx, order.account_id, now=now)
     tell(
         tx,
         level=Level.PAGE,
         topic="signers",
         subject=subject,
         text=(
-            f"{refused.reason.sentence} {what_to_do} Entries on this account are stopped; stops that rest at the venue stay there."
+            f"{refused.reason.sentence} {what_to_do} Entries on this account are stopped; stops that rest at the venue stay there. "
+            f"{resting_in_words(tx, order.account_id)}"
         ),
         dedupe_key=f"signer:{order.account_id}:{now:%Y-%m-%dT%H}",
         now=now,
         trace_id=order.trace_id,
+    )
+
+
+def _is_noted(tx: Transaction, held: Held, refused: Refused, now: datetime) -> bool:
+    """Whether the refusal is kept with a signer of the account, so that its entries are refused for it."""
+    return refused.reason is Reason.SIGNER_INVALID and keyring.note_refusal(
+        tx, held.account.account_id, refused.named_address, says=refused.text, now=now
     )
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from outcry.agents.model import Account
+from outcry.custody.record import Confirmation
 from outcry.orders.model import Order
 from outcry.runtime.clock import Clock
 from outcry.runtime.database import Database, Transaction
@@ -20,10 +21,13 @@ LIVE_NETWORKS = frozenset({"mainnet", "testnet"})
 
 @dataclass(frozen=True, slots=True)
 class LoadedSigner:
-    """An account's active signer, opened. `signer_id` names its row, which hands out the nonces; a paper account has none."""
+    """An account's active signer, opened. `signer_id` names its row, which hands out the nonces; a paper account has none, and
+    `confirmation`, what the venue said about it, belongs to that row.
+    """
 
     signer_id: str | None
     key: DigestSigner
+    confirmation: Confirmation | None = None
 
 
 class Signers(Protocol):

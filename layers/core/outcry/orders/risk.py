@@ -31,8 +31,8 @@ class Refusal:
 class Facts:
     """What is known about an entry at the moment of approval.
 
-    `standing` is what the controls and locks say, `lacks_canary` what a proof by canary lacks, in words; `changed_at` is the
-    account's last reservation or fill; sizes are signed.
+    `standing` is what the controls and locks say, `lacks_canary` what a proof by canary lacks, in words, `signer` what speaks against
+    the account's signer; `changed_at` is the account's last reservation or fill; sizes are signed.
     """
 
     now: datetime
@@ -48,7 +48,7 @@ class Facts:
     deployment_state: str
     lacks_canary: str | None
     mode_is_standard: bool
-    has_signer: bool
+    signer: Refusal | None
     owner_side: Side | None
     place_has_open_order: bool
     venue_size: Decimal
@@ -65,8 +65,8 @@ def refuse(facts: Facts) -> Refusal | None:
         return Refusal(Reason.CANARY_MISSING, facts.lacks_canary)
     if facts.now > facts.not_after:
         return Refusal(Reason.ENTRY_TOO_LATE, f"the entry was good until {facts.not_after:%H:%M:%S}")
-    if not facts.has_signer:
-        return Refusal(Reason.NO_SIGNER, "no signer of this account is active")
+    if facts.signer is not None:
+        return facts.signer
     if not facts.mode_is_standard:
         return Refusal(Reason.ACCOUNT_MODE_UNKNOWN, "the account is in a unified or portfolio margin mode")
     # a stale reading is read again, so it is judged before anything that would skip the entry for good

@@ -133,6 +133,33 @@ def mark_unmanaged(tx: Transaction, position_id: UUID, *, now: datetime) -> None
     )
 
 
+def mark_account_unmanaged(tx: Transaction, account_id: str, *, now: datetime) -> int:
+    """Nobody can sign for an account: people must look after all that it holds. Returns how many positions were not so yet."""
+    return tx.execute(
+        """
+        update positions set status = 'UNMANAGED', updated_at = :now, version = version + 1
+         where account_id = :account_id and is_owned and status in ('OPEN', 'CLOSING')
+        """,
+        account_id=account_id,
+        now=now,
+    )
+
+
+def manage_again(tx: Transaction, account_id: str, *, now: datetime) -> int:
+    """Somebody can sign for the account again: its positions are watched, or closed where an exit is at work."""
+    return tx.execute(
+        """
+        update positions p set status = case when exists (select 1 from orders o where o.position_id = p.position_id
+                                                            and o.kind = 'exit' and o.finished_at is null)
+                                             then 'CLOSING' else 'OPEN' end,
+               updated_at = :now, version = version + 1
+         where account_id = :account_id and is_owned and status = 'UNMANAGED'
+        """,
+        account_id=account_id,
+        now=now,
+    )
+
+
 def without_levels(tx: Transaction, account_id: str) -> list[Position]:
     """Open positions of an account that nobody has given a stop price yet."""
     rows = tx.all(

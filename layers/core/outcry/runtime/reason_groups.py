@@ -71,6 +71,8 @@ _MEMBERS: dict[ReasonGroup, tuple[Reason, ...]] = {
         Reason.ACCOUNT_MODE_UNKNOWN,
         Reason.NO_SIGNER,
         Reason.SIGNER_KEY_REFUSED,
+        Reason.SIGNER_UNCONFIRMED,
+        Reason.SIGNER_EXPIRED,
         Reason.SIGNER_INVALID,
         Reason.VENUE_MINIMUM,
         Reason.VENUE_MARGIN,

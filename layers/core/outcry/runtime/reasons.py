@@ -61,6 +61,8 @@ class Reason(StrEnum):
     NO_SIGNER = "NO_SIGNER"
     CANARY_MISSING = "CANARY_MISSING"
     SIGNER_KEY_REFUSED = "SIGNER_KEY_REFUSED"
+    SIGNER_UNCONFIRMED = "SIGNER_UNCONFIRMED"
+    SIGNER_EXPIRED = "SIGNER_EXPIRED"
 
     # orders: at the venue
     SIGNER_INVALID = "SIGNER_INVALID"
@@ -144,6 +146,8 @@ _SENTENCES: dict[Reason, str] = {
     Reason.NO_SIGNER: "The account has no active signer.",
     Reason.CANARY_MISSING: "No canary has passed on this account with this version.",
     Reason.SIGNER_KEY_REFUSED: "KMS refuses the signer's key: it is disabled, about to be deleted, gone, or not allowed to us.",
+    Reason.SIGNER_UNCONFIRMED: "The venue does not confirm the account's signer.",
+    Reason.SIGNER_EXPIRED: "The approval of the account's signer has ended.",
     Reason.SIGNER_INVALID: "The venue does not accept the signer: its approval is missing, expired or revoked.",
     Reason.VENUE_MINIMUM: "The venue found the order too small.",
     Reason.VENUE_MARGIN: "The venue found too little margin.",

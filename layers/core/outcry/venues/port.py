@@ -7,6 +7,7 @@ Promises of every `Venue`:
 - Prices and sizes are Decimal; times are aware UTC.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,8 @@ from typing import Protocol
 
 from outcry.runtime.reasons import Reason
 from outcry.runtime.side import Side
+
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{40}\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +185,12 @@ class Refused:
     kind: RefusalKind
     reason: Reason
     text: str
+
+    @property
+    def named_address(self) -> str | None:
+        """The address that the venue's words name, lower case; None where they name none. Of a signer, it is the one recovered."""
+        found = _ADDRESS.search(self.text)
+        return None if found is None else found[0].lower()
 
 
 @dataclass(frozen=True, slots=True)

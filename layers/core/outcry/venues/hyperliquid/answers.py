@@ -19,6 +19,7 @@ from typing import Any
 
 from outcry.runtime.clock import from_milliseconds
 from outcry.runtime.errors import BugError, UnknownAnswer
+from outcry.venues.approving import NamedSigner, Role
 from outcry.venues.hyperliquid.wire import from_wire, from_wires, order_id
 from outcry.venues.port import (
     AccountMode,
@@ -58,14 +59,6 @@ _TRIGGER_KINDS = {
 }
 _ROLES_WITH_OWNER = {"agent": "user", "subAccount": "master"}
 _ROLES_ALONE = frozenset({"user", "missing", "vault"})
-
-
-@dataclass(frozen=True, slots=True)
-class Role:
-    """What the venue knows an address as, and for whom the address acts."""
-
-    name: str
-    owner: str | None
 
 
 def read[T](what: str, raw: str, parse: Callable[[Any], T]) -> T:
@@ -355,9 +348,13 @@ def _page[T](body: Any, coin: Callable[[Any], Any], parse: Callable[[Any], tuple
 # ─── signers ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def approved_signers(body: Any) -> Mapping[str, datetime]:
-    """`extraAgents`: each named agent's address and the end of its approval. The unnamed is not listed."""
-    return _unique((_address(row["address"]), _moment(row["validUntil"])) for row in _rows(body))
+def named_signers(body: Any) -> Sequence[NamedSigner]:
+    """`extraAgents`: the named agents, each with the end of its approval. The unnamed is not listed."""
+    return tuple(_unique((each.address, each) for each in map(_named, _rows(body))).values())
+
+
+def _named(row: Any) -> NamedSigner:
+    return NamedSigner(_text(row["name"]), _address(row["address"]), _moment(row["validUntil"]))
 
 
 def role(body: Any) -> Role:

@@ -14,8 +14,9 @@ from outcry.runtime.clock import Clock, to_milliseconds
 from outcry.runtime.errors import UnknownAnswer, VenueUnreachable
 from outcry.runtime.metrics import VenueError
 from outcry.runtime.reasons import Reason
+from outcry.venues.approving import NamedSigner, Role
 from outcry.venues.hyperliquid import answers, signing, wire
-from outcry.venues.hyperliquid.answers import Role, lower_address
+from outcry.venues.hyperliquid.answers import lower_address
 from outcry.venues.hyperliquid.client import LIMITED, Body, HttpAnswer, HyperliquidClient, count_failure
 from outcry.venues.port import (
     AccountMode,
@@ -145,9 +146,13 @@ class HyperliquidVenue:
         found = self._pages({"type": "userFunding", "user": lower_address(address)}, since, answers.funding)
         return sorted(found, key=lambda payment: payment.paid_at)
 
+    def named_signers(self, master: str) -> Sequence[NamedSigner]:
+        """The named agents that `master` approved. Weight 20."""
+        return self._read({"type": "extraAgents", "user": lower_address(master)}, answers.named_signers)
+
     def approved_signers(self, master: str) -> Mapping[str, datetime]:
-        """The named agents that `master` approved: address to the end of the approval. Weight 20."""
-        return self._read({"type": "extraAgents", "user": lower_address(master)}, answers.approved_signers)
+        """The same, as address to the end of the approval. Weight 20."""
+        return {each.address: each.valid_until for each in self.named_signers(master)}
 
     def role(self, address: str) -> Role:
         """What the venue knows the address as. Weight 60."""
