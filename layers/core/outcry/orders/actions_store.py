@@ -4,13 +4,16 @@ Promises: nonce, expiry and payload are stored before anything is signed; each c
 from, and whose claim it is made under, so that a worker that lost its claim writes nothing.
 """
 
+import json
+from dataclasses import fields as fields_of
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from outcry.orders.lifecycle import action_may_become
-from outcry.orders.model import Action, ActionKind, ActionStatus, Order
-from outcry.orders.store import LostClaim
+from outcry.orders.model import Action, ActionKind, ActionStatus, Order, OrderStatus
+from outcry.orders.store import LostClaim, from_where
 from outcry.runtime.clock import to_milliseconds
 from outcry.runtime.database import Row, Transaction
 from outcry.runtime.leases import Claim
@@ -24,6 +27,12 @@ ACTION_COLUMNS = """
 UNDER_CLAIM = """
     with mine as (select order_id as held_order from orders where order_id = :order_id and claim_token = :token for no key update)
 """
+_WORKING_UNDER_CLAIM = """
+    with mine as (update orders set status = :working, updated_at = :now
+                   where order_id = :order_id and claim_token = :token and status = any(cast(:allowed as text[]))
+                  returning order_id as held_order)
+"""
+_FIELDS = frozenset(each.name for each in fields_of(Action))
 
 
 def action_from(row: Row) -> Action:
@@ -65,16 +74,25 @@ def prepare(
     payload: str,
     cloid: str | None,
     now: datetime,
+    is_at_work: bool = False,
 ) -> Action:
-    """Commit nonce, expiry and payload, before anything is signed."""
+    """Commit nonce, expiry and payload, before anything is signed; `is_at_work`: and that the order is WORKING from now on.
+
+    Raises LostClaim where the claim is gone.
+    """
     row = tx.one(
         f"""
-        {UNDER_CLAIM}
+        {_WORKING_UNDER_CLAIM if is_at_work else UNDER_CLAIM}
         insert into actions (order_id, attempt, kind, status, signer_id, signer_address, nonce, expires_at, payload, cloid, prepared_at)
         select held_order, :attempt, :kind, 'PREPARED', :signer_id, :signer_address, :nonce, :expires_at, :payload, :cloid, :now
           from mine
-        returning {ACTION_COLUMNS}
+        returning action_id
         """,
+        **(
+            {"working": OrderStatus.WORKING.value, "allowed": from_where(OrderStatus.WORKING)}
+            if is_at_work
+            else {}
+        ),
         order_id=order.order_id,
         attempt=attempt,
         kind=kind.value,
@@ -89,7 +107,27 @@ def prepare(
     )
     if row is None:
         raise LostClaim(f"order {order.order_id} was continued by somebody else")
-    return action_from(row)
+    return Action(
+        action_id=row["action_id"],
+        order_id=order.order_id,
+        attempt=attempt,
+        kind=kind,
+        status=ActionStatus.PREPARED,
+        signer_id=signer_id,
+        signer_address=signer_address,
+        nonce=nonce,
+        expires_at=expires_at,
+        payload=payload,
+        cloid=cloid,
+        signed=None,
+        answer=None,
+        refusal=None,
+        venue_order_id=None,
+        acked_size=None,
+        acked_price=None,
+        sends=0,
+        prepared_at=now,
+    )
 
 
 def next_paper_nonce(tx: Transaction, address: str, *, now: datetime) -> int:
@@ -108,7 +146,7 @@ def next_paper_nonce(tx: Transaction, address: str, *, now: datetime) -> int:
 
 
 def move_action(tx: Transaction, known: Action, to: ActionStatus, *, held: Claim, **fields: Any) -> Action:
-    """Move an action from the status we know it in, and return it as it stands then.
+    """Move an action from the status we know it in, and return it as it stands then, without reading it again.
 
     Raises LostClaim where it, or the order's claim, is no longer ours.
     """
@@ -117,12 +155,11 @@ def move_action(tx: Transaction, known: Action, to: ActionStatus, *, held: Claim
     columns = "".join(
         f", {name} = cast(:{name} as jsonb)" if name == "answer" else f", {name} = :{name}" for name in fields
     )
-    row = tx.one(
+    touched = tx.execute(
         f"""
         {UNDER_CLAIM}
         update actions set status = :to{columns}
           from mine where action_id = :action_id and status = :known and actions.order_id = mine.held_order
-        returning {ACTION_COLUMNS}
         """,
         to=to.value,
         order_id=known.order_id,
@@ -131,9 +168,12 @@ def move_action(tx: Transaction, known: Action, to: ActionStatus, *, held: Claim
         token=held.token,
         **fields,
     )
-    if row is None:
+    if touched != 1:
         raise LostClaim(f"action {known.action_id} was continued by somebody else")
-    return action_from(row)
+    kept = {name: value for name, value in fields.items() if name in _FIELDS}
+    if "answer" in kept:
+        kept["answer"] = json.loads(kept["answer"])
+    return replace(known, status=to, **kept)
 
 
 def count_send(tx: Transaction, known: Action, *, now: datetime) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from outcry.orders import store
-from outcry.orders.carry import Barred, Carrier, Held, begin_work
+from outcry.orders.carry import Barred, Carrier, Held
 from outcry.orders.model import ActionKind, OrderStatus
 from outcry.orders.outcomes import Void, ask_again_s
 from outcry.orders.ports import Desk
@@ -41,7 +41,6 @@ class CancelStep:
             attempt=order.attempt,
             kind=ActionKind.CANCEL,
             lasting=CANCEL_LIVES,
-            guard=begin_work(self._desk, held),
         )
         assert not isinstance(known, Barred), "a cancel is never barred"
         match known:

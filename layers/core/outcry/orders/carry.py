@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from outcry.agents.model import Account
-from outcry.orders import actions_store, store
+from outcry.orders import actions_store
 from outcry.orders.lifecycle import Takeover, client_order_id, is_expired, take_over
-from outcry.orders.model import Action, ActionKind, ActionStatus, Order, OrderKind, OrderStatus
+from outcry.orders.model import Action, ActionKind, ActionStatus, Order, OrderKind, Requests
 from outcry.orders.outcomes import Known, Void, recorded, status_after, to_json
 from outcry.orders.ports import Desk, LoadedSigner
 from outcry.orders.risk import Refusal
@@ -50,11 +50,12 @@ NO_SIGNER = Refused(RefusalKind.SIGNER, Reason.NO_SIGNER, "no signer of this acc
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A claimed order: the order as it was read, its claim, and the account that it trades for."""
+    """A claimed order: the order as it was read, its claim, the account that it trades for, and the requests that it had then."""
 
     order: Order
     claim: Claim
     account: Account
+    requests: Requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class Carrier:
     ) -> Known | Barred:
         """Carry out the request of one attempt, from wherever it stands, and return what is known afterwards.
 
+        With its request the order is WORKING; leverage alone is set before that.
         `guard` may forbid the request in the transaction that would prepare it, and `still` forbids to send what was prepared
         earlier, for the first time or again; `learn` is called in the transaction that records a final answer, so that what
         follows from the answer is committed together with it.
@@ -102,7 +104,9 @@ class Carrier:
         if held.order.not_after is not None:
             expires_at = min(expires_at, held.order.not_after)
         with self._desk.database.transaction() as tx:
-            action = actions_store.action(tx, held.order.order_id, attempt, kind)
+            action = None
+            if (attempt, kind) in held.requests:
+                action = actions_store.action(tx, held.order.order_id, attempt, kind)
             is_new = action is None
             if action is None:
                 barred = guard(tx) if guard else None
@@ -156,6 +160,7 @@ class Carrier:
             payload=venue.encode(request, market),
             cloid=client_order_id(held.order.order_id, attempt) if kind in KINDS_WITH_CLOID else None,
             now=now,
+            is_at_work=kind is not ActionKind.SET_LEVERAGE,
         )
 
     def _continue(
@@ -233,15 +238,6 @@ class Carrier:
         if known.status is ActionStatus.SIGNED:
             return answer.outcome
         return recorded(known)
-
-
-def begin_work(desk: Desk, held: Held) -> Guard:
-    """A guard that forbids nothing: it notes that the order is at work, in the transaction that prepares its request."""
-
-    def begin(tx: Transaction) -> None:
-        store.move(tx, held.order, OrderStatus.WORKING, held=held.claim, now=desk.clock.now())
-
-    return begin
 
 
 def _is_late(order: Order, now: datetime) -> bool:

@@ -114,7 +114,7 @@ class EntryStep:
             attempt=order.attempt,
             kind=ActionKind.PLACE,
             lasting=ENTRY_LIVES,
-            guard=lambda tx: self._begin_work(tx, held),
+            guard=lambda tx: self._still_allowed(tx, held.order),
             still=lambda tx: self._still_allowed(tx, held.order),
             learn=lambda tx, outcome: self._open(tx, held, market, outcome, planned),
         )
@@ -124,12 +124,6 @@ class EntryStep:
         if order.position_id is not None and has_open_exit(tx, order.position_id):
             return Refusal(Reason.NO_LONGER_NEEDED, "its position is to be closed")
         return standing(tx, order, EntryPlan.from_json(order.plan), self._desk.clock.now())
-
-    def _begin_work(self, tx: Transaction, held: Held) -> Refusal | None:
-        refusal = self._still_allowed(tx, held.order)
-        if refusal is None:
-            store.move(tx, held.order, OrderStatus.WORKING, held=held.claim, now=self._desk.clock.now())
-        return refusal
 
     def _learn(self, held: Held, market: Market, known: Known | Barred, planned: list[UUID]) -> Next:
         match known:

@@ -185,11 +185,11 @@ class Executor:
             if claimed is None:
                 self._load(tx, order_id)
                 return None
-            mine, order = claimed
+            mine, order, requests = claimed
             if order.status in TERMINAL:
                 release(tx, ORDERS, mine)
                 return None
-        return Held(order, mine, self._desk.account(order.account_id))
+        return Held(order, mine, self._desk.account(order.account_id), requests)
 
     def _load(self, tx: Transaction, order_id: UUID) -> Order:
         """Orders are never deleted: one that is not there was planned in another database, as it is after half a restore."""

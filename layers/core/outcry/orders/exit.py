@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from outcry.orders import actions_store, store
-from outcry.orders.carry import Barred, Carrier, Held, begin_work
+from outcry.orders.carry import Barred, Carrier, Held
 from outcry.orders.doubt import INDEX_LAG
 from outcry.orders.fills import FillCollector
 from outcry.orders.lifecycle import client_order_id, is_expired
@@ -24,10 +24,11 @@ from outcry.orders.progress import Next, again, done, follow, go_on
 from outcry.orders.risk import exit_bound, is_at_exit_floor
 from outcry.positions import store as positions_store
 from outcry.positions.model import GONE, Position, PositionStatus
+from outcry.runtime.database import Transaction
 from outcry.runtime.errors import UnknownAnswer, VenueUnreachable
 from outcry.runtime.observability import logger
 from outcry.runtime.reasons import Reason
-from outcry.venues.port import Ambiguous, Done, Filled, NotSent, Place, RefusalKind, Refused, Resting
+from outcry.venues.port import Ambiguous, Done, Filled, NotSent, Outcome, Place, RefusalKind, Refused, Resting
 
 EXIT_LIVES = timedelta(seconds=8)
 OUTAGE_RING_S = 5
@@ -60,14 +61,12 @@ class ExitStep:
     def _advance(self, held: Held) -> Next:
         order = held.order
         assert order.position_id is not None
-        if order.status in {OrderStatus.WORKING, OrderStatus.UNKNOWN} and self._is_in_flight(order):
+        if (order.attempt, ActionKind.PLACE) in held.requests and self._is_in_flight(order):
             # continue what is under way; the figures are prepared already
             return self._attempt(held, Decimal(0), Decimal(0))
         entry = self._kill_entry(order)
-        self._collector.collect(held.account, also=[order.position_id])
-        with self._desk.database.transaction() as tx:
-            position = positions_store.load(tx, order.position_id)
-        assert position is not None
+        collected = self._collector.collect(held.account, also=[order.position_id])
+        position = collected.positions[order.position_id]
         if position.status in GONE:
             return self._finish(held, position)
         venue = self._desk.venue_of(order)
@@ -132,6 +131,7 @@ class ExitStep:
         assert market is not None, "a held position names a listed market"
         closes_by_buying = order.side.sign < 0
         bound = exit_bound(mark, order.side, widened(order)) if mark else Decimal(0)
+        after: list[Order] = []
         known = self._carrier.carry(
             held,
             Place(
@@ -146,10 +146,15 @@ class ExitStep:
             attempt=order.attempt,
             kind=ActionKind.PLACE,
             lasting=EXIT_LIVES,
-            guard=begin_work(self._desk, held),
+            learn=lambda tx, outcome: self._count(tx, held, outcome, after),
         )
         assert not isinstance(known, Barred), "an exit is never barred"
-        return self._learn(held, known)
+        return go_on(after[0]) if after else self._learn(held, known)
+
+    def _count(self, tx: Transaction, held: Held, outcome: Outcome, after: list[Order]) -> None:
+        """After a fill the next attempt sees what is left: it is begun in the transaction that records the answer."""
+        if isinstance(outcome, Filled):
+            after.append(self._begin_next(tx, held))
 
     def _learn(self, held: Held, known: Known) -> Next:
         order = held.order
@@ -189,16 +194,19 @@ class ExitStep:
     def _next_attempt(self, held: Held, *, wait_s: int, **fields: Any) -> Next:
         """Whatever the last attempt did, the next one reads the venue again and closes what is left."""
         with self._desk.database.transaction() as tx:
-            order = store.move(
-                tx,
-                held.order,
-                OrderStatus.WORKING,
-                held=held.claim,
-                now=self._desk.clock.now(),
-                attempt=held.order.attempt + 1,
-                **fields,
-            )
+            order = self._begin_next(tx, held, **fields)
         return go_on(order) if wait_s == 0 else again(wait_s)
+
+    def _begin_next(self, tx: Transaction, held: Held, **fields: Any) -> Order:
+        return store.move(
+            tx,
+            held.order,
+            OrderStatus.WORKING,
+            held=held.claim,
+            now=self._desk.clock.now(),
+            attempt=held.order.attempt + 1,
+            **fields,
+        )
 
     def _flat_but_open(self, held: Held, position: Position) -> Next:
         """The venue shows nothing of ours, but the fills do not say so yet."""
@@ -210,21 +218,14 @@ class ExitStep:
         return again(PENDING_RING_S if position.status is PositionStatus.CLOSE_PENDING else 2)
 
     def _finish(self, held: Held, position: Position) -> Next:
-        to = (
-            OrderStatus.FILLED
-            if held.order.filled_size > 0 or self._was_filled(held.order)
-            else OrderStatus.CANCELLED
-        )
-        reason = held.order.plan["reason"] if to is OrderStatus.FILLED else Reason.NO_LONGER_NEEDED.value
         with self._desk.database.transaction() as tx:
+            fresh = store.load(tx, held.order.order_id)
+            was_filled = fresh is not None and fresh.filled_size > 0
+            to = OrderStatus.FILLED if was_filled else OrderStatus.CANCELLED
+            reason = held.order.plan["reason"] if was_filled else Reason.NO_LONGER_NEEDED.value
             store.move(tx, held.order, to, held=held.claim, now=self._desk.clock.now(), reason=reason)
             resting = store.of_position(tx, position.position_id, (OrderKind.PROTECT,), unfinished=True)
         return follow(*[order.order_id for order in resting]) if resting else done()
-
-    def _was_filled(self, order: Order) -> bool:
-        with self._desk.database.transaction() as tx:
-            fresh = store.load(tx, order.order_id)
-        return fresh is not None and fresh.filled_size > 0
 
 
 def widened(order: Order) -> int:

@@ -8,8 +8,9 @@ Promises:
   brought into a place is never taken for ours.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from dataclasses import fields as fields_of
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,7 +25,7 @@ from outcry.orders.plan_protection import protect_opened
 from outcry.orders.ports import Desk
 from outcry.positions import store as positions_store
 from outcry.positions.model import GONE, Position, PositionStatus
-from outcry.positions.pnl import Tally, realised, tally, unlisted
+from outcry.positions.pnl import BookedFill, Tally, realised, tally, unlisted
 from outcry.runtime.database import Row, Transaction
 from outcry.runtime.metrics import FILLS
 from outcry.runtime.observability import logger
@@ -34,15 +35,16 @@ from outcry.runtime.side import Side
 from outcry.venues.port import Venue
 
 OVERLAP = timedelta(seconds=120)
+_KNOWN = frozenset(each.name for each in fields_of(Position)) - {"status"}
 FUNDING_SETTLES = timedelta(minutes=70)  # one funding period and its lag: profit is provisional until then
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What one reading changed."""
+    """What one reading changed, and how the positions stand after it that were added up again."""
 
     new_fills: int
-    positions: frozenset[UUID]
+    positions: Mapping[UUID, Position]
 
 
 class FillCollector:
@@ -58,8 +60,9 @@ class FillCollector:
         """
         venue = self._desk.venue(account.venue, account.network)
         with self._desk.database.transaction() as tx:
-            cursor, _ = fills_store.read_to(tx, account.account_id)
-        fills = venue.fills(account.address, cursor - OVERLAP)
+            so_far = fills_store.fills_read_to(tx, account.account_id, overlap=OVERLAP)
+        listed = venue.fills(account.address, so_far.fills_to - OVERLAP)
+        fills = [fill for fill in listed if fill.fill_id not in so_far.known]
         now = self._desk.clock.now()
         with self._desk.database.transaction() as tx:
             new = fills_store.insert_new(
@@ -70,21 +73,14 @@ class FillCollector:
             orders = sorted({row["order_id"] for row in new if row["order_id"] is not None})
             if orders:
                 fills_store.sum_orders(tx, orders, now=now)
-            if fills:
-                fills_store.move_cursor(
-                    tx, account.account_id, fills_to=max(fill.filled_at for fill in fills)
-                )
-            rings = [
-                ring
-                for position_id in sorted(touched.union(also))
-                for ring in rebook(tx, position_id, now=now)
-            ]
+            books = [rebook(tx, position_id, now=now) for position_id in sorted(touched.union(also))]
             bare = positions_store.without_levels(tx, account.account_id)
         _tell(new)
+        rings = [ring for book in books for ring in book.rings]
         rings += [ring for position in bare for ring in self._give_levels(position)]
         if rings:
             self._desk.doorbell.ring(Queue.EXITS, rings)
-        return Collected(len(new), frozenset(touched))
+        return Collected(len(new), {book.position.position_id: book.position for book in books})
 
     def _give_levels(self, position: Position) -> list[Ring]:
         """A fill that was heard of before its entry's answer opened this position: plan its stop and its ladder now."""
@@ -99,16 +95,14 @@ class FillCollector:
     def collect_funding(self, account: Account, venue: Venue) -> None:
         """Read and book funding since the cursor. Late payments still post to positions that are closed already."""
         with self._desk.database.transaction() as tx:
-            _, cursor = fills_store.read_to(tx, account.account_id)
+            cursor = fills_store.funding_read_to(tx, account.account_id)
         payments = venue.funding(account.address, cursor - OVERLAP)
         if not payments:
             return
         now = self._desk.clock.now()
         with self._desk.database.transaction() as tx:
             touched = fills_store.insert_funding(tx, account.account_id, account.venue, payments, now=now)
-            fills_store.move_cursor(
-                tx, account.account_id, funding_to=max(payment.paid_at for payment in payments)
-            )
+            fills_store.move_funding(tx, account.account_id, max(payment.paid_at for payment in payments))
             for position_id in sorted(set(touched)):
                 rebook(tx, position_id, now=now)
 
@@ -142,11 +136,23 @@ def _is_ours_alone(tx: Transaction, position: Position, row: Row) -> bool:
     return bool(row["is_liquidation"]) or row["size_before"] * position.side.sign == ours
 
 
-def rebook(tx: Transaction, position_id: UUID, *, now: datetime) -> list[Ring]:
-    """Add a position up again from its fills and write what changed; returns the protections to look at."""
+@dataclass(frozen=True, slots=True)
+class Rebooked:
+    """A position as it stands after it was added up, and the protections to look at."""
+
+    position: Position
+    rings: tuple[Ring, ...] = ()
+
+
+def rebook(tx: Transaction, position_id: UUID, *, now: datetime) -> Rebooked:
+    """Add a position up again from its fills and write what changed."""
     position = positions_store.load(tx, position_id, lock=True)
     assert position is not None, "a fill names a position that exists"
-    sums = tally(position.side, positions_store.fills_of(tx, position_id))
+    fills = fills_store.booked(tx, position_id)
+    sums = tally(
+        position.side,
+        [BookedFill(row["is_buy"], row["price"], row["size"], row["fee_usd"]) for row in fills],
+    )
     acked = unlisted(position.side, positions_store.acknowledged_of(tx, position_id))
     fields: dict[str, Any] = {
         "size": max(sums.size, Decimal(0)),
@@ -154,11 +160,13 @@ def rebook(tx: Transaction, position_id: UUID, *, now: datetime) -> list[Ring]:
         "opened_size": sums.opened_size,
         "closed_size": sums.closed_size,
         "fees_usd": sums.fees_usd,
-        "targets_hit": fills_store.targets_hit(tx, position_id),
+        "targets_hit": len(
+            {row["leg"] for row in fills if row["kind"] == "protect" and row["leg"] != STOP_LEG}
+        ),
     }
     if sums.entry_price is not None:
         fields["entry_price"] = sums.entry_price
-        fields["opened_at"] = fills_store.first_fill_at(tx, position_id)
+        fields["opened_at"] = fills[0]["filled_at"]
     if sums.size < 0:
         _page_oversold(tx, position, sums, now)
     held = sums.size + acked
@@ -170,15 +178,15 @@ def rebook(tx: Transaction, position_id: UUID, *, now: datetime) -> list[Ring]:
         fields["protected_at"] = None  # it grew: the stop that rests does not cover all of it any more
     is_flat = sums.opened_size > 0 and sums.size <= 0 and acked == 0
     if is_flat and not fills_store.has_unfinished_entry(tx, position_id):
-        fields |= _closing(tx, position, sums, now)
+        fields |= _closing(tx, position, sums, fills, now)
     positions_store.update(tx, position_id, now=now, **fields)
+    known = {name: value for name, value in fields.items() if name in _KNOWN}
+    rebooked = replace(position, **known, status=PositionStatus(fields.get("status", position.status)))
     if fields.get("status") != PositionStatus.CLOSED.value:
-        return []
+        return Rebooked(rebooked)
     fills_store.release(tx, position_id, now=now)
-    return [
-        Ring(str(order_id), position.trace_id)
-        for order_id in fills_store.wake_protections(tx, position_id, now=now)
-    ]
+    woken = fills_store.wake_protections(tx, position_id, now=now)
+    return Rebooked(rebooked, tuple(Ring(str(order_id), position.trace_id) for order_id in woken))
 
 
 def _come_back(tx: Transaction, position: Position, held: Decimal, now: datetime) -> dict[str, Any]:
@@ -210,9 +218,10 @@ def _come_back(tx: Transaction, position: Position, held: Decimal, now: datetime
     return {"status": PositionStatus.OPEN.value, "exit_reason": None, "closed_at": None, "protected_at": None}
 
 
-def _closing(tx: Transaction, position: Position, sums: Tally, now: datetime) -> dict[str, Any]:
-    last = fills_store.last_closing(tx, position.position_id, position.side is Side.SHORT)
-    assert last is not None, "a flat position that was opened has a closing fill"
+def _closing(
+    tx: Transaction, position: Position, sums: Tally, fills: Sequence[Row], now: datetime
+) -> dict[str, Any]:
+    last = next(row for row in reversed(fills) if row["is_buy"] == (position.side is Side.SHORT))
     funding = positions_store.funding_of(tx, position.position_id)
     return {
         "status": PositionStatus.CLOSED.value,

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -11,17 +12,39 @@ from outcry.runtime.database import Row, Transaction
 from outcry.venues.port import FundingPayment, VenueFill
 
 
-def read_to(tx: Transaction, account_id: str) -> tuple[datetime, datetime]:
-    """Up to which time the account's fills and funding were read; at first since the account is known."""
+@dataclass(frozen=True, slots=True)
+class ReadSoFar:
+    """Up to which time the account's fills were read, at first since the account is known; and the youngest fills that are stored."""
+
+    fills_to: datetime
+    known: frozenset[str]
+
+
+def fills_read_to(tx: Transaction, account_id: str, *, overlap: timedelta) -> ReadSoFar:
+    """How far the account's fills were read, and which are stored of those that `overlap` lists again."""
     row = tx.one(
         """
-        select coalesce(fills_read_to, created_at) as fills, coalesce(funding_read_to, created_at) as funding
-          from accounts where account_id = :account_id
+        select coalesce(a.fills_read_to, a.created_at) as fills_to,
+               array(select f.fill_id from fills f
+                      where f.account_id = a.account_id and f.venue = a.venue
+                        and f.filled_at >= coalesce(a.fills_read_to, a.created_at) - cast(:overlap as interval)) as known
+          from accounts a where a.account_id = :account_id
         """,
+        account_id=account_id,
+        overlap=overlap,
+    )
+    assert row is not None, "an order names an account that exists"
+    return ReadSoFar(row["fills_to"], frozenset(row["known"]))
+
+
+def funding_read_to(tx: Transaction, account_id: str) -> datetime:
+    """Up to which time the account's funding was read; at first since the account is known."""
+    row = tx.one(
+        "select coalesce(funding_read_to, created_at) as funding_to from accounts where account_id = :account_id",
         account_id=account_id,
     )
     assert row is not None, "an order names an account that exists"
-    return row["fills"], row["funding"]
+    return row["funding_to"]  # type: ignore[no-any-return]
 
 
 def insert_new(
@@ -29,8 +52,10 @@ def insert_new(
 ) -> list[Row]:
     """Store the fills that are not known yet, each with the order that its client or venue id names; returns those.
 
-    `trace_id` is that of the order; None for a fill of others.
+    `trace_id` is that of the order; None for a fill of others. How far the feed was read moves along, never backwards.
     """
+    if not fills:
+        return []
     rows = [
         {
             "fill_id": fill.fill_id,
@@ -48,11 +73,12 @@ def insert_new(
         }
         for fill in fills
     ]
-    if not rows:
-        return []
     return tx.all(
         """
-        with listed as (
+        with moved as (
+            update accounts set fills_read_to = :read_to
+             where account_id = :account_id and (fills_read_to is null or fills_read_to < :read_to)
+        ), listed as (
             select * from jsonb_to_recordset(cast(:rows as jsonb)) as f (
                 fill_id text, market text, is_buy boolean, price numeric, size numeric, fee_usd numeric, venue_pnl_usd numeric,
                 size_before numeric, cloid text, venue_order_id text, is_liquidation boolean, filled_at timestamptz)
@@ -77,10 +103,24 @@ def insert_new(
         select stored.*, o.trace_id from stored left join orders o using (order_id) order by fill_key
         """,
         rows=json.dumps(rows),
+        read_to=max(fill.filled_at for fill in fills),
         account_id=account_id,
         venue=venue,
         network=network,
         now=now,
+    )
+
+
+def booked(tx: Transaction, position_id: UUID) -> list[Row]:
+    """The position's fills, oldest first: each with the share that is ours, and with the order behind it."""
+    return tx.all(
+        """
+        select f.is_buy, f.price, coalesce(f.our_size, f.size) as size, f.fee_usd * coalesce(f.our_size, f.size) / f.size as fee_usd,
+               f.filled_at, f.is_liquidation, o.kind, o.leg, o.plan ->> 'reason' as reason
+          from fills f left join orders o using (order_id)
+         where f.position_id = :position_id order by f.filled_at, f.fill_key
+        """,
+        position_id=position_id,
     )
 
 
@@ -120,19 +160,15 @@ def size_until(tx: Transaction, position_id: UUID, fill_key: int, opens_by_buyin
     return Decimal(row["size"]) if row else Decimal(0)
 
 
-def move_cursor(
-    tx: Transaction, account_id: str, *, fills_to: datetime | None = None, funding_to: datetime | None = None
-) -> None:
-    """Remember how far the feeds were read; never backwards."""
+def move_funding(tx: Transaction, account_id: str, read_to: datetime) -> None:
+    """Remember how far the account's funding was read; never backwards."""
     tx.execute(
         """
-        update accounts set fills_read_to = greatest(fills_read_to, cast(:fills_to as timestamptz)),
-                            funding_read_to = greatest(funding_read_to, cast(:funding_to as timestamptz))
-         where account_id = :account_id
+        update accounts set funding_read_to = :read_to
+         where account_id = :account_id and (funding_read_to is null or funding_read_to < :read_to)
         """,
         account_id=account_id,
-        fills_to=fills_to,
-        funding_to=funding_to,
+        read_to=read_to,
     )
 
 
@@ -180,40 +216,6 @@ def insert_funding(
         now=now,
     )
     return [row["position_id"] for row in touched if row["position_id"] is not None]
-
-
-def last_closing(tx: Transaction, position_id: UUID, closes_by_buying: bool) -> Row | None:
-    """The position's last closing fill: its time, whether it was a liquidation, and the order behind it."""
-    return tx.one(
-        """
-        select f.filled_at, f.is_liquidation, o.kind, o.leg, o.plan ->> 'reason' as reason
-          from fills f left join orders o using (order_id)
-         where f.position_id = :position_id and f.is_buy = :closes_by_buying
-         order by f.filled_at desc, f.fill_key desc limit 1
-        """,
-        position_id=position_id,
-        closes_by_buying=closes_by_buying,
-    )
-
-
-def first_fill_at(tx: Transaction, position_id: UUID) -> datetime | None:
-    """When the position's first fill was executed."""
-    row = tx.one(
-        "select min(filled_at) as at from fills where position_id = :position_id", position_id=position_id
-    )
-    return row["at"] if row else None
-
-
-def targets_hit(tx: Transaction, position_id: UUID) -> int:
-    """How many take-profit steps have fills."""
-    row = tx.one(
-        """
-        select count(distinct o.leg) as hit from fills f join orders o using (order_id)
-         where o.position_id = :position_id and o.kind = 'protect' and o.leg like 'tp%'
-        """,
-        position_id=position_id,
-    )
-    return int(row["hit"]) if row else 0
 
 
 def has_unfinished_entry(tx: Transaction, position_id: UUID) -> bool:

@@ -52,6 +52,7 @@ class ActionStatus(StrEnum):
 
 
 STOP_LEG = "stop"
+Requests = frozenset[tuple[int, ActionKind]]  # of one order, by attempt and kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from outcry.orders import actions_store, store
-from outcry.orders.carry import Barred, Carrier, Held, begin_work
+from outcry.orders import store
+from outcry.orders.carry import Barred, Carrier, Held
 from outcry.orders.lifecycle import client_order_id
 from outcry.orders.model import STOP_LEG, ActionKind, Order, OrderStatus
 from outcry.orders.outcomes import Known, Void, ask_again_s
@@ -75,7 +75,7 @@ class ProtectStep:
         assert position is not None
         if order.status in {OrderStatus.RESTING, OrderStatus.CANCELLING}:
             return self._look(held, position)
-        if position.status in GONE and not self._is_under_way(order):
+        if position.status in GONE and (order.attempt, ActionKind.PLACE) not in held.requests:
             return self._end(held, OrderStatus.CANCELLED, Reason.NO_LONGER_NEEDED)
         venue = self._desk.venue_of(order)
         market = self._desk.market(venue, order.market)
@@ -88,7 +88,6 @@ class ProtectStep:
             attempt=order.attempt,
             kind=ActionKind.PLACE,
             lasting=PROTECTION_LIVES,
-            guard=begin_work(self._desk, held),
             still=lambda tx: self._still_wanted(tx, order),
             learn=lambda tx, outcome: self._rest(tx, held, outcome, rested),
         )
@@ -101,10 +100,6 @@ class ProtectStep:
         position = positions_store.load(tx, order.position_id)
         is_wanted = position is not None and position.status not in GONE
         return None if is_wanted else Refusal(Reason.NO_LONGER_NEEDED, "its position is gone")
-
-    def _is_under_way(self, order: Order) -> bool:
-        with self._desk.database.transaction() as tx:
-            return actions_store.action(tx, order.order_id, order.attempt, ActionKind.PLACE) is not None
 
     def _request(self, held: Held, venue: Venue, market: Market) -> Place:
         order = held.order

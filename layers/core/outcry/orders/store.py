@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from outcry.orders.lifecycle import ORDER_MOVES, TERMINAL
-from outcry.orders.model import Intent, Order, OrderKind, OrderStatus
+from outcry.orders.lifecycle import TERMINAL, may_become
+from outcry.orders.model import ActionKind, Intent, Order, OrderKind, OrderStatus, Requests
 from outcry.runtime import leases
 from outcry.runtime.database import Row, Transaction
 from outcry.runtime.errors import InfrastructureError
@@ -26,6 +26,9 @@ _ORDER = """
     order_id, deployment_id, kind, subject, leg, sequence, account_id, venue, network, position_key, market, cast(side as text) as side,
     position_id, signal_id, status, reason, plan, size, limit_price, trigger_price, leverage, attempt, filled_size, not_after,
     created_at, trace_id
+"""
+_REQUESTS = """
+    array(select array[cast(a.attempt as text), a.kind] from actions a where a.order_id = orders.order_id) as requests
 """
 _FIELDS = frozenset(each.name for each in fields_of(Order))
 
@@ -54,10 +57,16 @@ def load(tx: Transaction, order_id: UUID) -> Order | None:
 
 def claim(
     tx: Transaction, order_id: UUID, *, token: UUID, now: datetime, lasting: timedelta
-) -> tuple[Claim, Order] | None:
-    """Claim an order and read it, in one statement; None where somebody else holds it, it is set aside, or there is none."""
-    claims = leases.claim(tx, ORDERS, [order_id], token=token, now=now, lasting=lasting, columns=_ORDER)
-    return (claims[0], order_from(claims[0].row)) if claims else None
+) -> tuple[Claim, Order, Requests] | None:
+    """Claim an order, and read it and which requests it has; None where somebody else holds it, it is set aside, or there is none."""
+    claims = leases.claim(
+        tx, ORDERS, [order_id], token=token, now=now, lasting=lasting, columns=f"{_ORDER}, {_REQUESTS}"
+    )
+    if not claims:
+        return None
+    row = dict(claims[0].row)
+    requests = frozenset((int(attempt), ActionKind(kind)) for attempt, kind in row.pop("requests"))
+    return claims[0], order_from(row), requests
 
 
 def insert(tx: Transaction, intents: Sequence[Intent], *, now: datetime, trace_id: str) -> list[UUID | None]:
@@ -88,6 +97,11 @@ def insert(tx: Transaction, intents: Sequence[Intent], *, now: datetime, trace_i
     return [made.get(intent.leg) for intent in intents]
 
 
+def from_where(to: OrderStatus) -> list[str]:
+    """The statuses from which an order may be moved there; it may stay where it is, unless that is an end."""
+    return [status.value for status in OrderStatus if may_become(status, to)]
+
+
 def move(
     tx: Transaction, order: Order, to: OrderStatus, *, held: Claim, now: datetime, **fields: Any
 ) -> Order:
@@ -96,9 +110,6 @@ def move(
     A terminal status clears `next_ring_at`, because nothing waits any more. Returns the order as the claim's holder left it, without
     reading it again: nobody else changes these columns meanwhile.
     """
-    allowed = [status.value for status, targets in ORDER_MOVES.items() if to in targets]
-    if to not in TERMINAL:
-        allowed.append(to.value)
     columns = "".join(
         f", {name} = cast(:{name} as jsonb)" if name == "plan" else f", {name} = :{name}" for name in fields
     )
@@ -112,7 +123,7 @@ def move(
         now=now,
         order_id=order.order_id,
         token=held.token,
-        allowed=allowed,
+        allowed=from_where(to),
         **{name: json.dumps(value) if name == "plan" else value for name, value in fields.items()},
     )
     if touched != 1:
@@ -130,7 +141,6 @@ def finish(
     **fields: Any,
 ) -> bool:
     """Bring an order that nobody needs to hold to its end, by what the venue showed. False where it had ended already."""
-    allowed = [status.value for status, targets in ORDER_MOVES.items() if to in targets]
     columns = "".join(f", {name} = :{name}" for name in fields)
     touched = tx.execute(
         f"""
@@ -142,7 +152,7 @@ def finish(
         now=now,
         reason=reason,
         order_id=order_id,
-        allowed=allowed,
+        allowed=from_where(to),
         **fields,
     )
     return touched == 1

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from outcry.positions.model import Position, PositionStatus
-from outcry.positions.pnl import Acknowledged, BookedFill
+from outcry.positions.pnl import Acknowledged
 from outcry.runtime.database import Row, Transaction
 from outcry.runtime.side import Side
 from outcry.signals.exit_rules import ExitPlan, plan_from_json, plan_to_json
@@ -203,10 +203,14 @@ def latest_in_place(tx: Transaction, account_id: str, venue: str, position_key: 
 
 
 def update(tx: Transaction, position_id: UUID, *, now: datetime, **fields: Any) -> None:
-    """Set columns of one position and count its version up."""
+    """Set columns of one position and count its version up. A position that has these values already is not written."""
     columns = "".join(f", {name} = :{name}" for name in fields)
     tx.execute(
-        f"update positions set updated_at = :now, version = version + 1{columns} where position_id = :position_id",
+        f"""
+        update positions set updated_at = :now, version = version + 1{columns}
+         where position_id = :position_id
+           and ({", ".join(fields)}) is distinct from ({", ".join(f":{name}" for name in fields)})
+        """,
         now=now,
         position_id=position_id,
         **fields,
@@ -250,18 +254,6 @@ def mark_close_pending(tx: Transaction, position_id: UUID, *, now: datetime) -> 
         position_id=position_id,
         now=now,
     )
-
-
-def fills_of(tx: Transaction, position_id: UUID) -> list[BookedFill]:
-    """The position's fills, oldest first."""
-    rows = tx.all(
-        """
-        select is_buy, price, coalesce(our_size, size) as size, fee_usd * coalesce(our_size, size) / size as fee_usd
-          from fills where position_id = :position_id order by filled_at, fill_key
-        """,
-        position_id=position_id,
-    )
-    return [BookedFill(row["is_buy"], row["price"], row["size"], row["fee_usd"]) for row in rows]
 
 
 def acknowledged_of(tx: Transaction, position_id: UUID) -> list[Acknowledged]:
