@@ -255,7 +255,10 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """The demo's five figures, each the worst seen after any venue event, and what stands behind them."""
+    """The demo's five figures, each the worst seen after any venue event, and what stands behind them.
+
+    `violations` are those of the `invariants`, which were judged on so many things (`judged`).
+    """
 
     venue_fills_without_order: int
     orders_with_more_than_one_fill_set: int
@@ -266,6 +269,9 @@ class Checks:
     paper_positions: int = 0
     paper_fills: int = 0
     audited_to: datetime | None = None
+    invariants: int = 0
+    judged: int = 0
+    violations: tuple[str, ...] = ()
 
     @property
     def are_clean(self) -> bool:
@@ -276,6 +282,7 @@ class Checks:
             and self.seconds_owned_without_venue_stop_max <= LONGEST_UNPROTECTED_S
             and self.ledger_vs_venue_position_mismatch == 0
             and self.pnl_vs_venue_difference_usd == 0
+            and not self.violations
         )
 
 

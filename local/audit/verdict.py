@@ -32,7 +32,8 @@ class Bounds:
     """How exactly the run's times can be compared, in milliseconds.
 
     `skew_ms`: how far two of its clocks may be apart. `race_ms`: how long a worker may take from reading its clock to its
-    commit, so that a control with an earlier time may have committed later. `protect_ms`: within which a position that the
+    commit, so that a control with an earlier time may have committed later; `sending_ms`: how long what was prepared may take to
+    be signed and sent in one go, which a halt does not call back. `protect_ms`: within which a position that the
     ledger knows of rests with a stop; `detect_ms` is added where the stop was there and went. `told_ms`: how much later a
     person is told at most. `booking_ms`: what is younger at the end of a run that is not calm may still be being booked.
     `overdue_ms`: how long a row may have been due at the end.
@@ -40,6 +41,7 @@ class Bounds:
 
     skew_ms: int = 0
     race_ms: int = 2_000
+    sending_ms: int = 2_000
     protect_ms: int = 20_000
     detect_ms: int = 25_000
     told_ms: int = 30_000

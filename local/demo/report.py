@@ -31,6 +31,7 @@ def as_object(story: Story, checks: Checks, reach: Reach, elapsed_s: float) -> d
             "seconds_owned_without_venue_stop_max": checks.seconds_owned_without_venue_stop_max,
             "ledger_vs_venue_position_mismatch": _number(checks.ledger_vs_venue_position_mismatch),
             "pnl_vs_venue_difference_usd": str(checks.pnl_vs_venue_difference_usd),
+            "invariant_violations": len(checks.violations),
         },
         "reached": {
             "until": reach.until.isoformat(),

@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from types import FrameType
 
-from local.audit.checks import check
 from local.audit.model import Checks
-from local.audit.store import read_journal, read_ledger
+from local.audit.whole import audit
 from local.demo.inputs import TAIL, InputProblem, Inputs, not_followed_line, read_inputs
 from local.demo.options import Options, read_options
 from local.demo.remarks import Reach, doubled_lines, reach_lines
@@ -128,4 +127,4 @@ def _tell(
 
 def _audit(stage: Stage) -> Checks:
     until_ms = to_milliseconds(stage.clock.now())
-    return check(read_journal(stage.journal), read_ledger(stage.database), until_ms=until_ms)
+    return audit(stage.database, stage.journal, until_ms=until_ms)

@@ -97,9 +97,13 @@ def audit_lines(checks: Checks) -> Iterator[str]:
             checks.pnl_vs_venue_difference_usd == 0,
             f"{checks.pnl_vs_venue_difference_usd} USD difference in profit between ledger and venue",
         ),
+        (
+            not checks.violations,
+            f"{counted(len(checks.violations), 'violation')} of {checks.invariants} invariants, judged on {checks.judged} things",
+        ),
     ):
         yield f"  {'ok    ' if is_clean else 'BROKEN'} {what}"
-    for finding in checks.findings:
+    for finding in (*checks.findings, *checks.violations):
         yield f"         {finding}"
 
 

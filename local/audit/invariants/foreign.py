@@ -1,36 +1,62 @@
-"""Foreign size is never sold: what our reduce-only orders execute is never more than what was ours then. Pure."""
+"""Foreign size is never sold: what closes is reduce-only, and executes never more than what was ours then. Pure."""
 
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 
 from local.audit.holdings import Holding
 from local.audit.intents import our_fills
 from local.audit.invariants.words import when, where
-from local.audit.model import ZERO, Place
+from local.audit.model import ZERO, LedgerOrder, Place, VenueEvent
 from local.audit.verdict import Facts, Invariant, Judgement
+
+_CLOSING = frozenset({"exit", "protect"})
 
 
 def foreign(facts: Facts) -> Judgement:
-    """Judged on every fill of an exit or a protection of ours."""
-    order_of = {action.cloid: action.order_id for action in facts.ledger.actions}
-    orders = {order.order_id: order for order in facts.ledger.orders}
+    """Judged on every request of an exit or a protection of ours that came to the venue, and every fill of one."""
+    closing = {order.order_id: order for order in facts.ledger.orders if order.kind in _CLOSING}
+    by_cloid = {
+        request.cloid: closing[request.order_id]
+        for request in facts.ledger.requests
+        if request.cloid is not None and request.order_id in closing
+    }
     ours = {id(fill) for fill in our_fills(facts.events, facts.ledger)}
     held: dict[Place, Holding] = defaultdict(Holding)
     looked_at = 0
     violations: list[str] = []
     for event in facts.events:
-        if event.kind != "fill" or event.place[0] not in facts.ledger.addresses:
-            continue
-        order = orders.get(order_of.get(str(event.fields.get("cloid") or "").lower(), ""))
-        before = held[event.place].ours
-        held[event.place].play(event)
-        if id(event) not in ours or order is None or order.kind == "enter":
-            continue
-        looked_at += 1
-        direction = 1 if event.signed_size > 0 else -1
-        closable = max(-before * direction, ZERO)
-        if abs(event.signed_size) > closable:
-            violations.append(
-                f"{order.kind} {order.order_id} executed {event.signed_size} in {where(event.place)} at {when(event.time_ms)} "
-                f"(fill {event.fields['tid']}), where {before} was ours of the venue's {held[event.place].size - event.signed_size}"
-            )
+        if event.kind == "request":
+            orders = [by_cloid[cloid] for cloid in event.fields["cloids"] if cloid in by_cloid]
+            looked_at += len(orders)
+            violations += _able_to_open(event, orders)
+        elif event.kind == "fill" and event.place[0] in facts.ledger.addresses:
+            order = _order_of(event, by_cloid)
+            if order is not None and id(event) in ours:
+                looked_at += 1
+                violations += _beyond_ours(event, order, held[event.place])
+            held[event.place].play(event)
     return Judgement(Invariant.FOREIGN, looked_at, tuple(violations))
+
+
+def _order_of(fill: VenueEvent, by_cloid: Mapping[str, LedgerOrder]) -> LedgerOrder | None:
+    return by_cloid.get(str(fill.fields.get("cloid") or "").lower())
+
+
+def _able_to_open(request: VenueEvent, orders: list[LedgerOrder]) -> Iterator[str]:
+    if request.fields["reduce_only"]:
+        return
+    for order in orders:
+        yield (
+            f"{order.kind} {order.order_id} in {where(order.place)} came to the venue at {when(request.time_ms)} without being "
+            "reduce-only"
+        )
+
+
+def _beyond_ours(fill: VenueEvent, order: LedgerOrder, held: Holding) -> Iterator[str]:
+    direction = 1 if fill.signed_size > 0 else -1
+    closable = max(-held.ours * direction, ZERO)
+    if abs(fill.signed_size) > closable:
+        yield (
+            f"{order.kind} {order.order_id} executed {fill.signed_size} in {where(fill.place)} at {when(fill.time_ms)} "
+            f"(fill {fill.fields['tid']}), where {held.ours} was ours of the venue's {held.size}"
+        )

@@ -35,17 +35,20 @@ def nonces(facts: Facts) -> Judgement:
 
 
 def _twice_or_falling(facts: Facts, requests: Sequence[LedgerRequest]) -> Iterator[str]:
-    holders: dict[int, LedgerRequest] = {}
+    holders: dict[tuple[int, bool], LedgerRequest] = {}
     for request in requests:
-        holder = holders.setdefault(request.nonce, request)
+        holder = holders.setdefault((request.nonce, request.kind == _NOOP), request)
         if holder is not request:
             yield f"nonce {request.nonce} of {request.signer} was given to actions {holder.action_id} and {request.action_id}"
-    sent = sorted((each.sent_ms, each.nonce) for each in requests if each.sent_ms is not None)
+    taken = [
+        each for each in requests if each.kind != _NOOP
+    ]  # a no-op takes none: it has that of what it is to kill
+    sent = sorted((each.sent_ms, each.nonce) for each in taken if each.sent_ms is not None)
     highest: list[int] = []
     for _, nonce in sent:
         highest.append(max(nonce, highest[-1] if highest else nonce))
     times = [at_ms for at_ms, _ in sent]
-    for request in requests:
+    for request in taken:
         before = bisect.bisect_left(times, request.prepared_ms - facts.bounds.skew_ms)
         if before and highest[before - 1] >= request.nonce:
             yield (
@@ -68,19 +71,21 @@ def _behind_the_row(facts: Facts) -> Iterator[str]:
 
 def _other_bodies(arrivals: Sequence[VenueEvent], by_signer: dict[str, list[LedgerRequest]]) -> Iterator[str]:
     stored = {
-        (request.signer, request.nonce): request for requests in by_signer.values() for request in requests
+        (request.signer, request.nonce, request.kind == _NOOP): request
+        for requests in by_signer.values()
+        for request in requests
     }
     bodies: dict[tuple[str, int], dict[str, str]] = defaultdict(dict)
     for arrival in arrivals:
         key = (str(arrival.fields["signer"]), int(arrival.fields["nonce"]))
         bodies[key][str(arrival.fields["digest"])] = str(arrival.fields["action_type"])
     for (signer, nonce), kinds in bodies.items():
-        real = [digest for digest, kind in kinds.items() if kind != _NOOP]
-        request = stored.get((signer, nonce))
-        if len(real) > 1 or len(kinds) > 2:
-            yield f"nonce {nonce} of {signer} came to the venue with {len(kinds)} different bodies"
-        if request is None:
-            if real:
+        for is_noop in (False, True):
+            came = [digest for digest, kind in kinds.items() if (kind == _NOOP) is is_noop]
+            request = stored.get((signer, nonce, is_noop))
+            if len(came) > 1:
+                yield f"nonce {nonce} of {signer} came to the venue with {len(came)} different bodies"
+            elif came and request is None:
                 yield f"nonce {nonce} of {signer} came to the venue, and no action of the ledger has it"
-        elif real and request.digest != real[0]:
-            yield f"what came to the venue under nonce {nonce} of {signer} is not what action {request.action_id} has stored"
+            elif came and request is not None and request.digest != came[0]:
+                yield f"what came to the venue under nonce {nonce} of {signer} is not what action {request.action_id} has stored"

@@ -1,7 +1,8 @@
 """No entry is prepared after a pause of its scope, and none is sent after a halt. Pure.
 
 By the times of the rows. Whoever prepares an entry reads its clock before it asks for the controls, so that a control counts
-from `race_ms` after its own time; a canary goes ahead of a pause and of nothing else.
+from `race_ms` after its own time; what was prepared before a halt may still go out in that same go. A canary goes ahead of a
+pause and of nothing else.
 """
 
 from collections.abc import Iterator
@@ -48,7 +49,12 @@ def _judge(
         return
     if went_out and _stands(facts, control, request.prepared_ms):
         yield f"{name} was prepared at {when(request.prepared_ms)} and went out, after the {said}"
-    elif control.mode == "halt" and request.sent_ms is not None and _stands(facts, control, request.sent_ms):
+    elif (
+        control.mode == "halt"
+        and request.sent_ms is not None
+        and request.sent_ms > request.prepared_ms + facts.bounds.sending_ms
+        and _stands(facts, control, request.sent_ms)
+    ):
         yield f"{name} was sent at {when(request.sent_ms)}, after the {said}"
 
 

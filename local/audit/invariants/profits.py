@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from local.audit.books import profit_differences, trips
+from local.audit.books import Trip, profit_differences, trips
 from local.audit.invariants.words import where
 from local.audit.model import ZERO, LedgerFill, LedgerPosition, Place, VenueEvent
 from local.audit.verdict import Facts, Invariant, Judgement
@@ -28,19 +28,28 @@ def profits(facts: Facts) -> Judgement:
     at_venue = {
         (event.place, str(event.fields["tid"])): event for event in facts.events if event.kind == "fill"
     }
-    found = trips(facts.events, facts.ledger)
+    found = _comparable(facts)
     violations = [
         what for position in closed for what in _judge(facts, position, fills[position.position_id], at_venue)
     ]
     violations += [
         f"{what}: profit differs by {usd} USD"
-        for what, usd in profit_differences(
-            found, until_ms=facts.until_ms if facts.is_settled else facts.booked_until_ms
-        )
+        for what, usd in profit_differences(found, until_ms=facts.until_ms)
         if usd.quantize(CENT) > 0
     ]
     violations += _unclosed_with_profit(facts)
     return Judgement(Invariant.PROFITS, len(closed) + len(found), tuple(violations))
+
+
+def _comparable(facts: Facts) -> list[Trip]:
+    """The stretches of a run that ended calm whose positions say what they earned; before that, funding may be unread."""
+    if not facts.is_settled:
+        return []
+    return [
+        trip
+        for trip in trips(facts.events, facts.ledger)
+        if all(position.realised_pnl_usd is not None for position in trip.positions)
+    ]
 
 
 def _unclosed_with_profit(facts: Facts) -> Iterator[str]:

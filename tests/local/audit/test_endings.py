@@ -94,6 +94,19 @@ def test_an_exit_beside_foreign_size_that_sells_ours_alone_is_right() -> None:
     assert said(Invariant.FOREIGN, facts(*events)).violations == ()
 
 
+def test_a_stop_that_is_not_reduce_only_is_named_before_it_did_any_harm() -> None:
+    events = tuple(
+        replace(each, fields={**each.fields, "reduce_only": False})
+        if each.kind == "request" and each.time_ms == 11_000
+        else each
+        for each in EVENTS
+    )
+
+    assert only(Invariant.FOREIGN, facts(*events)) == (
+        "protect stop in BTC of 0xaaaaaaaa came to the venue at 00:00:11.000 without being reduce-only"
+    )
+
+
 def test_a_reducing_order_that_opens_something_is_named() -> None:
     events = (*EVENTS, fill(120, "A", "0.1", EXIT, tid=9))
 

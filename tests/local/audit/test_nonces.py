@@ -71,8 +71,14 @@ def test_f47_two_bodies_under_one_nonce_are_named() -> None:
 def test_the_same_bytes_may_come_again_and_a_noop_may_burn_their_nonce() -> None:
     again = arrival(12, 10_000, ENTRY)
     burn = arrival(13, 10_000, "", digest="nothing", action_type="noop", cloids=[])
+    noop = replace(request("entry", 10_000, 13, ""), kind="noop", action_id="noop", digest="nothing")
+    ledger = replace(LEDGER, requests=(*LEDGER.requests, noop))
 
-    assert said(NONCES, facts(*EVENTS, again, burn)).violations == ()
+    assert said(NONCES, facts(*EVENTS, again, burn, ledger=ledger)).violations == ()
+    assert "no action of the ledger has it" in only(NONCES, facts(*EVENTS, again, burn))
+    assert "different bodies" in only(
+        NONCES, facts(*EVENTS, burn, arrival(14, 10_000, "", action_type="noop"), ledger=ledger)
+    )
 
 
 def test_bytes_that_are_not_those_that_are_stored_are_named() -> None:

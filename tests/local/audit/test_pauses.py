@@ -52,6 +52,12 @@ def test_what_was_prepared_before_a_pause_may_be_sent_after_it_but_not_after_a_h
     assert "was sent at 00:00:14.000, after the halt of desk" in only(PAUSES, facts(ledger=halted))
 
 
+def test_what_was_prepared_before_a_halt_may_go_out_in_the_same_go() -> None:
+    ledger = with_request(controlled("halt", 10.5), 10_000, sent_ms=11_900)
+
+    assert said(PAUSES, facts(ledger=ledger)).violations == ()
+
+
 def test_one_that_never_went_out_is_no_entry() -> None:
     ledger = with_request(controlled("pause", 9), 10_000, sent_ms=None, status="EXPIRED")
 

@@ -25,6 +25,7 @@ CLEAN = {
     "orders_with_more_than_one_fill_set": 0,
     "ledger_vs_venue_position_mismatch": 0,
     "pnl_vs_venue_difference_usd": "0.00",
+    "invariant_violations": 0,
 }
 LIVE = {"compass-live", "spark-live"}
 

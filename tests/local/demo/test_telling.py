@@ -3,6 +3,7 @@
 import io
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,7 +18,7 @@ from local.demo.screen import draw
 from local.demo.show import LiveShow, PlainShow, choose
 from local.demo.store import Story
 from local.demo.story import Line, Teller, price
-from local.demo.summary import lines_of
+from local.demo.summary import audit_lines, lines_of
 from local.dispatcher.dispatcher import Failure, Tally
 
 AT = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)
@@ -367,7 +368,18 @@ def test_checks_that_are_clean_compare_with_zero() -> None:
         "seconds_owned_without_venue_stop_max": 0.07,
         "ledger_vs_venue_position_mismatch": 0,
         "pnl_vs_venue_difference_usd": "0.00",
+        "invariant_violations": 0,
     }
+
+
+def test_violations_of_the_invariants_break_the_audit_and_are_said() -> None:
+    found = replace(CLEAN, invariants=11, judged=140, violations=("NONCES: nonce 7 came twice",))
+
+    lines = list(audit_lines(found))
+
+    assert not found.are_clean
+    assert "  BROKEN 1 violation of 11 invariants, judged on 140 things" in lines
+    assert lines[-1].strip() == "NONCES: nonce 7 came twice"
 
 
 def test_checks_that_are_not_say_by_how_much() -> None:
