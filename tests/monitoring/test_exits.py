@@ -343,6 +343,24 @@ def test_inside_the_band_and_before_its_time_there_is_nothing_to_decide(
 
 
 @given(positions(), dec("55", "145"))
+def test_a_band_that_follows_what_moved_is_the_one_that_is_worked_out_anew(
+    watched: Watched, mark: Decimal
+) -> None:
+    before = watch(watched)
+    decision = decide(before, mark, NOON)
+    moved = watched
+    if decision is not None:
+        moved = replace(
+            watched,
+            peak=decision.peak,
+            trail_price=decision.trail_price,
+            crossed_since=decision.crossed_since,
+        )
+
+    assert watch(moved, before.climb) == watch(moved)
+
+
+@given(positions(), dec("55", "145"))
 def test_long_and_short_mirror_each_other(watched: Watched, mark: Decimal) -> None:
     found = decide(watch(watched), mark, NOON)
     other = decide(watch(reflected(watched)), -mark, NOON)

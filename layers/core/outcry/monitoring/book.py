@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from outcry.monitoring import store
-from outcry.monitoring.exits import Decision, Watch, Watched, watch
+from outcry.monitoring.exits import Climb, Decision, Watch, Watched, watch
 from outcry.monitoring.store import Known
 from outcry.positions import watch_store
 from outcry.positions.model import PositionStatus
@@ -101,9 +101,12 @@ class Book:
         """Remember rows as this process has just written them: the next pass reads their versions and nothing else."""
         for position, decision in moved:
             kept = self._kept.get(position.account_id)
-            if kept is not None:
-                written = position.moved(decision.peak, decision.trail_price, decision.crossed_since)
-                kept.entries[position.key] = Entry(written, _banded(written))
+            entry = None if kept is None else kept.entries.get(position.key)
+            if kept is None or entry is None or entry.position is not position:
+                continue
+            written = position.moved(decision.peak, decision.trail_price, decision.crossed_since)
+            climb = None if entry.watch is None else entry.watch.climb
+            kept.entries[position.key] = Entry(written, _banded(written, climb))
 
 
 def _shelf(account_id: str, entries: Sequence[Entry]) -> Shelf:
@@ -123,9 +126,9 @@ def _shelf(account_id: str, entries: Sequence[Entry]) -> Shelf:
     )
 
 
-def _banded(position: Standing) -> Watch | None:
+def _banded(position: Standing, climb: Climb | None = None) -> Watch | None:
     watched = watched_from(position)
-    return None if watched is None else watch(watched)
+    return None if watched is None else watch(watched, climb)
 
 
 def watched_from(position: Standing) -> Watched | None:

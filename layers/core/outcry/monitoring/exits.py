@@ -18,7 +18,7 @@ from outcry.runtime.side import Side
 
 CROSSED_FOR = timedelta(seconds=5)
 _NEVER = datetime.max.replace(tzinfo=UTC)
-_FAR = Decimal("Infinity")
+_FAR, _NEAR = Decimal("Infinity"), Decimal("-Infinity")
 _ONE = Decimal(1)
 
 
@@ -42,10 +42,14 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class Climb:
-    """What a new best price does to a trail, worked out beforehand: the trail's share of it, and what a ratchet is worth."""
+    """What a new best price does to a trail, worked out beforehand: the trail's share of it, and what a ratchet is worth.
+
+    From `activation` on there is a trail. None of it changes while the position is open, unless its entry price does.
+    """
 
     trail_share: Decimal
     step: Decimal
+    activation: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,30 +78,46 @@ class Decision:
     detail: str = ""
 
 
-def watch(watched: Watched) -> Watch:
-    """Work out the band in which nothing happens."""
-    sign = watched.side.sign
-    losing = [watched.stop_price * sign]
-    if watched.trail_price is not None:
-        losing.append(watched.trail_price * sign)
-    buffer = liquidation_limit(watched)
-    if buffer is not None:
-        losing.append(buffer * sign)
-    near_loss = max(losing)
-    near_win = _next_peak(watched) * sign if watched.trailing is not None else _FAR
-    low, high = (near_loss, near_win) if sign > 0 else (-near_win, -near_loss)
+def watch(watched: Watched, climb: Climb | None = None) -> Watch:
+    """Work out the band in which nothing happens. `climb`: what was worked out of it before, for the same entry and trail."""
+    until = watched.ends_at or _NEVER
     if watched.crossed_since is not None:
-        low, high = _FAR, -_FAR  # a crossing is looked at on every pass, until it is filled or gone
-    return Watch(watched, low, high, watched.ends_at or _NEVER, _climb(watched) if low < high else None)
+        return Watch(
+            watched, _FAR, _NEAR, until, None
+        )  # a crossing is looked at on every pass, until it is filled or gone
+    if climb is None:
+        climb = _climb(watched)
+    loss, win = _nearest_loss(watched), _nearest_win(watched, climb)
+    low, high = (loss, win) if watched.side is Side.LONG else (win, loss)
+    return Watch(watched, low, high, until, climb if low < high else None)
+
+
+def _nearest_loss(watched: Watched) -> Decimal:
+    """The first of stop, trail and liquidation buffer that a mark on its way against the position meets."""
+    first = max if watched.side is Side.LONG else min
+    loss = watched.stop_price
+    if watched.trail_price is not None:
+        loss = first(loss, watched.trail_price)
+    buffer = liquidation_limit(watched)
+    return loss if buffer is None else first(loss, buffer)
+
+
+def _nearest_win(watched: Watched, climb: Climb | None) -> Decimal:
+    """The price from which the peak is worth writing: the activation at first, then every new best price; never without a trail."""
+    if watched.side is Side.LONG:
+        return _FAR if climb is None else max(watched.peak, climb.activation)
+    return _NEAR if climb is None else min(watched.peak, climb.activation)
 
 
 def _climb(watched: Watched) -> Climb | None:
     trailing = watched.trailing
     if trailing is None:
         return None
+    sign = watched.side.sign
     return Climb(
-        trail_share=_ONE - trailing.distance_frac * watched.side.sign,
+        trail_share=_ONE - trailing.distance_frac * sign,
         step=watched.entry_price * trailing.step_frac,
+        activation=watched.entry_price * (_ONE + trailing.activation_frac * sign),
     )
 
 
@@ -206,14 +226,6 @@ def _ratchet(watched: Watched) -> Decimal | None:
     return (
         watched.trail_price if gain >= watched.entry_price * watched.trailing.step_frac and gain > 0 else None
     )
-
-
-def _next_peak(watched: Watched) -> Decimal:
-    """The price from which the peak is worth writing: the activation at first, then every new best price."""
-    assert watched.trailing is not None
-    sign = watched.side.sign
-    activation = watched.entry_price * (_ONE + watched.trailing.activation_frac * sign)
-    return max(watched.peak * sign, activation * sign) * sign
 
 
 def _is_beyond(watched: Watched, level: Decimal, mark: Decimal) -> bool:
