@@ -120,3 +120,55 @@ def test_f21_a_failing_order_is_set_aside_with_a_page_and_an_exit_never_is(works
     workshop.advance(entry)
     assert workshop.order(entry)["status"] == "PLANNED"
     assert not list(workshop.venue.open_orders(MASTER))
+
+
+def die_with_the_stop_in_hand(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The entry is filled; the process dies before the stop is sent, holding the stop's claim."""
+    send = workshop.venue.send
+
+    def dying(signed: str, *, address: str) -> Any:
+        if '"trigger"' in signed:
+            raise Died
+        return send(signed, address=address)
+
+    order_id = workshop.plan_entry()
+    monkeypatch.setattr(workshop.venue, "send", dying)
+    with pytest.raises(Died):
+        workshop.advance(order_id)
+    monkeypatch.setattr(workshop.venue, "send", send)
+    workshop.bells.rung.clear()
+
+
+def test_f4_a_stop_whose_placer_died_rests_before_its_deadline(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    die_with_the_stop_in_hand(workshop, monkeypatch)
+    died_at = workshop.clock.now()
+
+    workshop.mark("BTC", "60001")
+    workshop.watch(after_s=11)
+
+    position = workshop.position()
+    assert position["status"] == "OPEN"
+    assert position["protected_at"] - died_at < timedelta(seconds=20)
+    assert "protection" not in workshop.notices()
+    assert len({fill["oid"] for fill in workshop.venue_fills()}) == 1
+
+
+def test_a_stop_that_comes_to_rest_after_its_deadline_is_told(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order_id = workshop.plan_entry()
+    protect = workshop.executor._steps[OrderKind.PROTECT]
+
+    def die(held: carry.Held) -> Next:
+        raise Died
+
+    monkeypatch.setitem(workshop.executor._steps, OrderKind.PROTECT, die)
+    with pytest.raises(Died):
+        workshop.advance(order_id)
+    monkeypatch.setitem(workshop.executor._steps, OrderKind.PROTECT, protect)
+    workshop.watch(after_s=25)
+
+    assert workshop.position()["protected_at"] is not None
+    assert "protection" in workshop.notices()

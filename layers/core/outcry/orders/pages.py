@@ -105,6 +105,21 @@ def page_unprotected(tx: Transaction, held: Held, why: str, *, now: datetime) ->
     )
 
 
+def page_late_stop(tx: Transaction, held: Held, protect_by: datetime, *, now: datetime) -> None:
+    """A position stood without a stop at the venue for longer than it may; by now it has one."""
+    order = held.order
+    tell(
+        tx,
+        level=Level.PAGE,
+        topic="protection",
+        subject=f"{order.market} on {order.account_id} was protected too late",
+        text=f"Its stop rests now, {(now - protect_by).total_seconds():.0f} s after it should have at the latest.",
+        dedupe_key=f"late-stop:{order.position_id}:{order.order_id}",
+        now=now,
+        trace_id=order.trace_id,
+    )
+
+
 def page_exit_fails(tx: Transaction, order: Order, error: Exception, *, now: datetime) -> None:
     """An exit failed on a message's last delivery. It is not given up, and what it is to close stays open meanwhile."""
     tell(

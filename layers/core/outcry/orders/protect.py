@@ -3,7 +3,8 @@
 Promises:
 - A stop that the venue acknowledged is read as protection; one that it refuses as already crossed closes the position now.
 - No answer: the same bytes again, then a question; nothing is placed twice.
-- Refused for now: tried again until the position's deadline, then the position is closed and a person is paged.
+- Refused for now: tried again until the position's deadline, then the position is closed and a person is paged. A stop that comes
+  to rest after the deadline, because whoever had it in hand died, stays; a person is paged too.
 - When the position is gone, each resting protection is looked up and brought to its end.
 """
 
@@ -18,7 +19,7 @@ from outcry.orders.carry import Barred, Carrier, Held
 from outcry.orders.lifecycle import client_order_id
 from outcry.orders.model import STOP_LEG, ActionKind, Order, OrderStatus
 from outcry.orders.outcomes import Known, Void, ask_again_s
-from outcry.orders.pages import page_signer, page_unknown, page_unprotected
+from outcry.orders.pages import page_late_stop, page_signer, page_unknown, page_unprotected
 from outcry.orders.plan import has_open_exit, plan_cancel, plan_exit
 from outcry.orders.ports import Desk
 from outcry.orders.progress import Next, again, done, follow, go_on
@@ -146,6 +147,8 @@ class ProtectStep:
         rested.position = position
         if order.leg != STOP_LEG or position.status in GONE:
             return
+        if position.protected_at is None and position.protect_by is not None and now > position.protect_by:
+            page_late_stop(tx, held, position.protect_by, now=now)
         status = PositionStatus.OPEN if position.status is PositionStatus.UNMANAGED else position.status
         positions_store.update(
             tx,

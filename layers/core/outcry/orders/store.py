@@ -21,6 +21,9 @@ from outcry.runtime.leases import ORDERS, Claim
 from outcry.runtime.side import Side
 
 FIRST_RING_S = 20  # a planned order whose doorbell was lost is found this much later
+# Whoever places a stop and dies must not keep others from it for long: their request is dead by then, and a takeover repeats no
+# other bytes. A worker that is only slow finds its claim gone and stops.
+_PROTECTS = ("kind = 'protect'", timedelta(seconds=10))
 
 _ORDER = """
     order_id, deployment_id, kind, subject, leg, sequence, account_id, venue, network, position_key, market, cast(side as text) as side,
@@ -60,7 +63,14 @@ def claim(
 ) -> tuple[Claim, Order, Requests] | None:
     """Claim an order, and read it and which requests it has; None where somebody else holds it, it is set aside, or there is none."""
     claims = leases.claim(
-        tx, ORDERS, [order_id], token=token, now=now, lasting=lasting, columns=f"{_ORDER}, {_REQUESTS}"
+        tx,
+        ORDERS,
+        [order_id],
+        token=token,
+        now=now,
+        lasting=lasting,
+        columns=f"{_ORDER}, {_REQUESTS}",
+        brief=_PROTECTS,
     )
     if not claims:
         return None

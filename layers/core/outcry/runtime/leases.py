@@ -19,7 +19,7 @@ from outcry.runtime.metrics import CLAIMS_LAPSED
 MAX_RINGS_PER_SWEEP = 500
 FIRST_BACKOFF_S = 15
 LONGEST_BACKOFF_S = 900
-_OF_CLAIM = frozenset({"claim_key", "claim_attempts", "claim_due_at", "had_lapsed"})
+_OF_CLAIM = frozenset({"claim_key", "claim_until", "claim_attempts", "claim_due_at", "had_lapsed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,14 @@ def claim(
     now: datetime,
     lasting: timedelta,
     columns: str = "",
+    brief: tuple[str, timedelta] | None = None,
 ) -> list[Claim]:
     """Claim those of the rows that nobody holds, or whose claim lapsed; quarantined rows are left alone.
 
-    `columns`: what of each row comes along, as a fragment of the caller's own SQL, never input.
+    `columns`: what of each row comes along. `brief`: a condition, and for how long at most rows are claimed for which it holds.
+    Both are fragments of the caller's own SQL, never input.
     """
+    where, at_most = brief or ("false", lasting)
     rows = tx.all(
         f"""
         with free as (
@@ -70,13 +73,16 @@ def claim(
                 where {what.key} = any(cast(:keys as {what.key_type}[]))
                   and quarantined_at is null and (claimed_until is null or claimed_until <= :now)
                 order by {what.key} for update skip locked)
-        update {what.table} set claim_token = :token, claimed_until = :until, attempts = attempts + 1
+        update {what.table} set claim_token = :token, attempts = attempts + 1,
+               claimed_until = case when {where} then cast(:soon as timestamptz) else cast(:until as timestamptz) end
           from free where {what.key} = free_key
-        returning {what.key} as claim_key, attempts as claim_attempts, next_ring_at as claim_due_at, had_lapsed
+        returning {what.key} as claim_key, claimed_until as claim_until, attempts as claim_attempts,
+                  next_ring_at as claim_due_at, had_lapsed
                   {f", {columns}" if columns else ""}
         """,
         token=token,
         until=now + lasting,
+        soon=now + min(lasting, at_most),
         keys=list(keys),
         now=now,
     )
@@ -87,7 +93,7 @@ def claim(
         Claim(
             row["claim_key"],
             token,
-            now + lasting,
+            row["claim_until"],
             row["claim_attempts"],
             row["claim_due_at"],
             {name: row[name] for name in row if name not in _OF_CLAIM},
