@@ -1,8 +1,8 @@
-"""`python -m local demo …`, `python -m local stack …`: what of `local/` a person starts by name."""
+"""`python -m local demo …`, `stack …`, `crash …`: what of `local/` a person starts by name."""
 
 import sys
 
-_USAGE = "usage: python -m local demo|stack [--help] …"
+_USAGE = "usage: python -m local demo|stack|crash [--help] …"
 
 
 def main(arguments: list[str]) -> int:
@@ -16,6 +16,10 @@ def main(arguments: list[str]) -> int:
             from local.stack.run import main as stack
 
             return stack(rest)
+        case ["crash", *rest]:
+            from local.crash.run import main as crash
+
+            return crash(rest)
     print(_USAGE, file=sys.stderr)
     return 2
 
