@@ -6,6 +6,8 @@ from typing import Any
 from outcry.controls import operate
 from outcry.notices.model import Level
 from outcry.notices.tell import tell
+from outcry.orders import unknown_store
+from outcry.runtime.errors import UnknownAnswer
 from tests.cli.conftest import Outcry
 from tests.orders.workshop import Workshop
 
@@ -153,6 +155,18 @@ def test_what_was_asked_about_a_request_in_doubt_and_what_it_waits_for_is_said(
         in text
     )
     assert (found["request"], found["sends"], found["asked"]) == ("place", 2, 1)
+
+
+def test_answers_that_nobody_has_catalogued_are_named(workshop: Workshop, outcry: Outcry) -> None:
+    now = workshop.clock.now()
+    with workshop.database.transaction() as tx:
+        for _ in range(2):
+            unknown_store.keep(
+                tx, "hyperliquid", "local", UnknownAnswer("hyperliquid meta: KeyError", "{}"), now=now
+            )
+    workshop.clock.advance(timedelta(seconds=5))
+
+    assert "NOT UNDERSTOOD: hyperliquid meta: KeyError (local), 2 times, last 5 s ago" in outcry("status").out
 
 
 def test_untold_notices_are_counted_and_pages_come_first(workshop: Workshop, outcry: Outcry) -> None:

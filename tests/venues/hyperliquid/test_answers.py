@@ -220,12 +220,13 @@ def test_f15_an_account_in_another_shape_is_unknown_and_never_empty(body: Any) -
         ("disabled", AccountMode.STANDARD),
         ("unifiedAccount", AccountMode.OTHER),
         ("portfolioMargin", AccountMode.OTHER),
-        ("somethingNew", AccountMode.OTHER),
+        ("dexAbstraction", AccountMode.OTHER),
     ],
 )
 def test_every_mode_but_the_two_classic_ones_is_other(mode: str, expected: AccountMode) -> None:
     assert parsed(answers.account_mode, mode) is expected
     assert unknown(answers.account_mode, None)
+    assert unknown(answers.account_mode, "somethingNew")
 
 
 # ─── orders ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -19,6 +19,7 @@ from outcry.runtime.database import Row, Transaction
 from outcry.runtime.version import build_id
 
 NOTICES_SHOWN = 10
+NOT_UNDERSTOOD_SHOWN = timedelta(hours=1)
 
 
 def register(app: typer.Typer) -> None:
@@ -57,6 +58,7 @@ def _read(tx: Transaction, now: datetime) -> dict[str, Any]:
         "unprotected": store.unprotected(tx),
         "unknown_orders": store.unknown_orders(tx),
         "quarantined": store.quarantined(tx),
+        "not_understood": store.unknown_answers(tx, since=now - NOT_UNDERSTOOD_SHOWN),
         "notices_untold": {
             "total": notices[0]["total"] if notices else 0,
             "first": [{name: value for name, value in row.items() if name != "total"} for row in notices],
@@ -175,6 +177,11 @@ def _show_worries(found: Mapping[str, Any], now: datetime) -> None:
             f"QUARANTINED: {row['table_name']} {row['key']}, {render.age(row['since'], now)} ago:"
             f" {' '.join((row['error'] or 'no error was noted').split())}"
             for row in found["quarantined"]
+        ),
+        *(
+            f"NOT UNDERSTOOD: {row['what']} ({row['network']}), {render.count(row['times'], 'time')},"
+            f" last {render.age(row['last_at'], now)} ago"
+            for row in found["not_understood"]
         ),
         *(
             f"UNTOLD {row['level']} ({row['topic']}): {row['subject']}, {render.age(row['created_at'], now)} ago"

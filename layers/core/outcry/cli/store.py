@@ -235,6 +235,16 @@ def quarantined(tx: Transaction) -> list[Row]:
     )
 
 
+def unknown_answers(tx: Transaction, *, since: datetime) -> list[Row]:
+    """What venues answered lately and nobody has catalogued, by what was not understood; the bodies are in the table."""
+    return tx.all(
+        """
+        select venue, network, what, times, first_at, last_at from unknown_answers where last_at > :since order by last_at desc
+        """,
+        since=since,
+    )
+
+
 def untold_notices(tx: Transaction, *, limit: int) -> list[Row]:
     """Notices that nobody was told yet: pages first, then the oldest. `total` counts all of them."""
     return tx.all(

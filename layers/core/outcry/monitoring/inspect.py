@@ -17,6 +17,7 @@ from outcry.monitoring.book import HELD, Page, Shelf
 from outcry.monitoring.reconcile import LAG, Finding, Held, Verdict, is_same_sighting, reconcile
 from outcry.notices.model import Level
 from outcry.notices.tell import tell
+from outcry.orders import unknown_store
 from outcry.orders.fills import FUNDING_SETTLES, FillCollector
 from outcry.orders.ports import Desk
 from outcry.positions import store as positions_store
@@ -24,7 +25,7 @@ from outcry.positions import watch_store
 from outcry.positions.model import PositionStatus
 from outcry.positions.standing import Standing
 from outcry.runtime.database import Transaction
-from outcry.runtime.errors import BugError, VenueUnreachable
+from outcry.runtime.errors import BugError, UnknownAnswer, VenueUnreachable
 from outcry.runtime.observability import logger
 from outcry.runtime.side import Side
 from outcry.venues.port import AccountSnapshot, Venue
@@ -106,6 +107,8 @@ class Inspector:
             return
         now = self._desk.clock.now()
         with self._desk.database.transaction() as tx:
+            if isinstance(error, UnknownAnswer):
+                unknown_store.keep(tx, account.venue, account.network, error, now=now)
             tell(
                 tx,
                 level=Level.PAGE,
@@ -130,7 +133,8 @@ class Inspector:
             try:
                 self._collector.collect_funding(one.account, one.venue)
                 one.funding_was_read = True
-            except (VenueUnreachable, BugError):
+            except (VenueUnreachable, BugError) as error:
+                self.page_unreadable(one.account, error)
                 logger.warning("Funding could not be read in this pass", extra={"account_id": name})
 
     def note(self, tx: Transaction, seen: Sequence[Seen], pages: Mapping[str, Page], now: datetime) -> None:

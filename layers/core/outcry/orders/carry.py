@@ -280,6 +280,10 @@ def _believable(held: Held, action: Action, outcome: Outcome) -> Outcome:
     return outcome
 
 
+def _is_in_unknown_words(outcome: Outcome) -> bool:
+    return isinstance(outcome, Refused) and outcome.kind is RefusalKind.UNKNOWN
+
+
 def _doubt(action: Action) -> dict[str, str]:
     """Why an earlier answer to the action settled nothing, where there was one."""
     why = (action.answer or {}).get("why")
@@ -296,6 +300,8 @@ def record(
     """
     outcome = attributed(_believable(held, action, answer.outcome), action, held.account)
     to = status_after(outcome)
+    if not is_proof and action.kind is ActionKind.PLACE and _is_in_unknown_words(outcome):
+        to = ActionStatus.UNKNOWN  # such words prove nothing: what became of the order is asked
     if action.status is ActionStatus.UNKNOWN and not (is_proof or _proves(outcome)):
         return action  # nothing was learned that would end the uncertainty
     fields: dict[str, object] = {

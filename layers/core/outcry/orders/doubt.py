@@ -37,6 +37,7 @@ class WaitsFor(StrEnum):
     FINAL_STATUS = "the venue to say how the order ended"
     FILLS = "the fills of what the venue says was executed"
     SIZE = "fills that explain the size at the venue"
+    WORDS = "a build that knows what the venue answers"
 
 
 @dataclass(frozen=True, slots=True)

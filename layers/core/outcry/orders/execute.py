@@ -16,7 +16,7 @@ from uuid import UUID
 
 from outcry.notices.model import Level
 from outcry.notices.tell import tell
-from outcry.orders import store
+from outcry.orders import store, unknown_store
 from outcry.orders.actions_store import may_have_run
 from outcry.orders.cancel import CancelStep
 from outcry.orders.carry import Carrier, Held
@@ -25,7 +25,7 @@ from outcry.orders.exit import ExitStep
 from outcry.orders.fills import FillCollector
 from outcry.orders.lifecycle import TERMINAL
 from outcry.orders.model import STOP_LEG, Order, OrderKind, OrderStatus
-from outcry.orders.pages import page_exit_fails
+from outcry.orders.pages import page_exit_fails, page_not_understood
 from outcry.orders.passage import note
 from outcry.orders.plan import plan_exit
 from outcry.orders.ports import Desk
@@ -35,8 +35,8 @@ from outcry.orders.resolve import Resolver
 from outcry.positions import store as positions_store
 from outcry.positions.model import GONE
 from outcry.runtime.database import Transaction
-from outcry.runtime.errors import InfrastructureError
-from outcry.runtime.leases import ORDERS, quarantine, release
+from outcry.runtime.errors import InfrastructureError, UnknownAnswer
+from outcry.runtime.leases import LONGEST_BACKOFF_S, ORDERS, quarantine, release
 from outcry.runtime.observability import logger
 from outcry.runtime.queues import Queue, Ring
 from outcry.runtime.reasons import Reason
@@ -140,10 +140,30 @@ class Executor:
         waits_s: int | None = None
         try:
             waits_s = self._work(held, deadline, budget)
+        except UnknownAnswer as error:
+            self._set_aside(held, error)
+            return
         except Exception as error:
             self._give_back(held, _after_an_error_s(held), type(error).__name__)
             raise  # the queue delivers again; the sweep is the net
         self._give_back(held, waits_s, None)
+
+    def _set_aside(self, held: Held, error: UnknownAnswer) -> None:
+        """The venue answered what nobody has catalogued: keep the body, page, and conclude nothing.
+
+        An entry that was not sent is set aside, or gives its place back; whatever may have run, or protects, stays due, ever more
+        rarely, and is carried on by the first build that knows the answer. Nothing is raised: a message cannot mend it.
+        """
+        order, now = held.order, self._desk.clock.now()
+        with self._desk.database.transaction() as tx:
+            unknown_store.keep(tx, order.venue, order.network, error, now=now)
+            page_not_understood(tx, order, error, now=now)
+        self._give_back(held, _after_an_unknown_answer_s(held), f"UnknownAnswer: {error}"[:300])
+        if order.kind is OrderKind.ENTER:
+            with self._desk.database.transaction() as tx:
+                fresh = self._load(tx, order.order_id)
+                if fresh.status not in TERMINAL:
+                    self._end_or_keep(tx, fresh, now, f"UnknownAnswer: {error}")
 
     def _work(self, held: Held, deadline: datetime, budget: list[int]) -> int | None:
         """Do steps until nothing is to be done now; returns after how many seconds to come back, None for never."""
@@ -237,6 +257,13 @@ def _after_an_error_s(held: Held) -> int:
         return AFTER_AN_ERROR_S
     doublings = min(held.claim.attempts - 1, 10)
     return min(SOON_AFTER_AN_ERROR_S << doublings, AFTER_AN_ERROR_S)
+
+
+def _after_an_unknown_answer_s(held: Held) -> int:
+    """In how many seconds to ask again for what was not understood: what is urgent within half a minute, all else ever more rarely."""
+    if held.order.kind in _URGENT:
+        return AFTER_AN_ERROR_S
+    return min(AFTER_AN_ERROR_S << min(held.claim.attempts - 1, 10), LONGEST_BACKOFF_S)
 
 
 def _doorbell_on_its_way(held: Held, now: datetime) -> datetime | None:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from outcry.orders import actions_store, store
+from outcry.orders import actions_store, store, unknown_store
 from outcry.orders.carry import Barred, Carrier, Held
 from outcry.orders.doubt import INDEX_LAG
 from outcry.orders.fills import FillCollector
@@ -54,8 +54,10 @@ class ExitStep:
             )
             return again(OUTAGE_RING_S)
         except UnknownAnswer as error:
+            order, now = held.order, self._desk.clock.now()
             with self._desk.database.transaction() as tx:
-                page_unreadable(tx, held, error, now=self._desk.clock.now())
+                unknown_store.keep(tx, order.venue, order.network, error, now=now)
+                page_unreadable(tx, held, error, now=now)
             return again(PENDING_RING_S)
 
     def _advance(self, held: Held) -> Next:

@@ -17,6 +17,7 @@ from outcry.venues.port import (
     RefusalKind,
     Refused,
     Resting,
+    Unreadable,
 )
 
 
@@ -79,7 +80,7 @@ def to_json(outcome: Outcome) -> dict[str, Any]:
                 "reason": outcome.reason.value,
                 "text": outcome.text,
             }
-    return {"is": "unknown", "why": outcome.why}
+    return {"is": "unknown", "why": outcome.why, "unreadable": isinstance(outcome, Unreadable)}
 
 
 def recorded(action: Action) -> Known:

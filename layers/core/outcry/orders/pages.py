@@ -11,6 +11,7 @@ from outcry.orders.doubt import Doubt
 from outcry.orders.model import Order
 from outcry.orders.recovery import resting_in_words
 from outcry.runtime.database import Transaction
+from outcry.runtime.errors import UnknownAnswer
 from outcry.runtime.reasons import Reason
 from outcry.venues.port import Refused
 
@@ -66,7 +67,24 @@ def page_unknown(tx: Transaction, held: Held, refused: Refused, *, now: datetime
         topic="orders",
         subject=f"{order.venue} refused a {order.kind.value} of {order.market} in a way that needs a person",
         text=f"The venue said: {refused.text[:300]}. The raw answer is kept with the action of order {order.order_id}.",
-        dedupe_key=f"refused:{order.order_id}:{refused.text[:80]}",
+        dedupe_key=f"refused:{order.position_id or order.order_id}:{order.leg}:{refused.text[:80]}:{now:%Y-%m-%dT%H}",
+        now=now,
+        trace_id=order.trace_id,
+    )
+
+
+def page_not_understood(tx: Transaction, order: Order, error: UnknownAnswer, *, now: datetime) -> None:
+    """A venue answered a question about an order in a way that nobody has catalogued. Told again each hour that this lasts."""
+    tell(
+        tx,
+        level=Level.PAGE,
+        topic="orders",
+        subject=f"{order.venue} answers about the {order.kind.value} of {order.market} on {order.account_id} what is not known",
+        text=(
+            f"{error}. Nothing is concluded from it, and what rests at the venue stays. The body is kept in unknown_answers; a build that "
+            f"knows it goes on by itself, or after `outcry redrive orders {order.order_id}` where the order was set aside."
+        ),
+        dedupe_key=f"not-understood:{order.order_id}:{now:%Y-%m-%dT%H}",
         now=now,
         trace_id=order.trace_id,
     )
@@ -146,7 +164,7 @@ def page_exit_at_floor(tx: Transaction, held: Held, *, now: datetime) -> None:
         topic="exits",
         subject=f"{order.market} on {order.account_id} does not close",
         text="The exit is at its widest price bound and goes on trying. Look at the market and at the account.",
-        dedupe_key=f"exit-floor:{order.order_id}",
+        dedupe_key=f"exit-floor:{order.order_id}:{now:%Y-%m-%dT%H}",
         now=now,
         trace_id=order.trace_id,
     )
@@ -161,7 +179,7 @@ def page_unreadable(tx: Transaction, held: Held, error: Exception, *, now: datet
         topic="exits",
         subject=f"The exit of {order.market} on {order.account_id} cannot read its venue",
         text=f"{error}. It goes on asking; the stop at the venue stays. Close by hand if it must be now.",
-        dedupe_key=f"exit-unreadable:{order.order_id}",
+        dedupe_key=f"exit-unreadable:{order.order_id}:{now:%Y-%m-%dT%H}",
         now=now,
         trace_id=order.trace_id,
     )

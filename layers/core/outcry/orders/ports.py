@@ -11,7 +11,8 @@ from outcry.custody.record import Confirmation
 from outcry.orders.model import Order
 from outcry.runtime.clock import Clock
 from outcry.runtime.database import Database, Transaction
-from outcry.runtime.errors import BugError
+from outcry.runtime.errors import BugError, UnknownAnswer, VenueUnreachable
+from outcry.runtime.observability import logger
 from outcry.runtime.queues import Doorbell
 from outcry.venues.port import DigestSigner, Market, Venue
 
@@ -109,10 +110,18 @@ class Desk:
         self._accounts.update((account.account_id, account) for account in accounts)
 
     def market(self, venue: Venue, name: str) -> Market | None:
-        """A market's facts, read from the venue at most every half hour, and again where a name is missing."""
+        """A market's facts, read from the venue at most every half hour, and again where a name is missing.
+
+        Facts that are older serve where the venue does not give new ones: an exit must not wait for them.
+        """
         key = (venue.name, venue.network)
         now = self.clock.now()
         kept = self._markets.get(key)
         if kept is None or now - kept[0] > MARKETS_KEPT_FOR or name not in kept[1]:
-            kept = self._markets[key] = (now, venue.markets())
+            try:
+                kept = self._markets[key] = (now, venue.markets())
+            except (VenueUnreachable, UnknownAnswer):
+                if kept is None or name not in kept[1]:
+                    raise
+                logger.warning("Markets could not be read: older facts are used", extra={"venue": venue.name})
         return kept[1].get(name)

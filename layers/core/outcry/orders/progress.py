@@ -42,3 +42,8 @@ def follow(*orders: UUID, then: "Callable[[Held], Next] | None" = None) -> Next:
 def go_on(order: "Order") -> Next:
     """Do the order's next step at once; `order` as the last one left it."""
     return Next(order=order)
+
+
+def widening_s(times: int, *, first_s: int, most_s: int) -> int:
+    """In how many seconds to try again what failed `times` times before in a row: twice as long each time, up to a limit."""
+    return min(first_s << min(times, 20), most_s)

@@ -47,6 +47,8 @@ from outcry.venues.port import (
 )
 
 PROTECTION_LIVES = timedelta(seconds=10)
+SOON_ATTEMPTS = 12
+PATIENCE_S = 15
 TRIGGER_SLIPPAGE_FRAC = Decimal(
     "0.1"
 )  # Hyperliquid gives market triggers 10 % (docs, take-profit and stop-loss orders)
@@ -213,7 +215,7 @@ class ProtectStep:
             case RefusalKind.ALREADY_FLAT:
                 return self._end(held, OrderStatus.CANCELLED, Reason.VENUE_ALREADY_FLAT)
             case RefusalKind.LATER | RefusalKind.WIDEN:
-                return self._retry(held, position, refused.text, wait_s=2)
+                return self._retry(held, position, refused.text, wait_s=self._patience_s(held))
             case RefusalKind.SIGNER:
                 with self._desk.database.transaction() as tx:
                     page_signer(tx, held, refused, now=now)
@@ -221,11 +223,25 @@ class ProtectStep:
                 self._desk.signers.forget(held.account)
                 return self._retry(held, position, refused.text, wait_s=60)
             case _:
-                with self._desk.database.transaction() as tx:
-                    page_unknown(tx, held, refused, now=now)
-                if held.order.leg != STOP_LEG:
-                    return self._end(held, OrderStatus.REJECTED, refused.reason)
-                return self._close(held, position, Reason.UNPROTECTED, refused.text)
+                return self._refused_for_good(held, position, refused)
+
+    def _patience_s(self, held: Held) -> int:
+        """A first stop is tried again soon, for it has a deadline; what fails for long is tried ever more rarely."""
+        return 2 if held.order.attempt < SOON_ATTEMPTS else PATIENCE_S
+
+    def _refused_for_good(self, held: Held, position: Position, refused: Refused) -> Next:
+        """A step is given up; a stop that an older one stands in for, too; without a stop, the position is closed.
+
+        What was refused in words that nobody knows is tried again until the position's deadline: it may be a passing thing.
+        """
+        with self._desk.database.transaction() as tx:
+            page_unknown(tx, held, refused, now=self._desk.clock.now())
+            is_covered = bool(self._older(tx, held.order))
+        if held.order.leg != STOP_LEG or is_covered:
+            return self._end(held, OrderStatus.REJECTED, refused.reason)
+        if refused.kind is RefusalKind.UNKNOWN:
+            return self._retry(held, position, refused.text, wait_s=self._patience_s(held))
+        return self._close(held, position, Reason.UNPROTECTED, refused.text)
 
     def _take_now(self, held: Held) -> Next:
         """A take-profit step whose price is already crossed is taken at once, by the same order, without a trigger."""
@@ -254,7 +270,7 @@ class ProtectStep:
             if current.status in GONE:
                 return None
             if has_open_exit(tx, position.position_id):
-                return again(15)
+                return None  # whichever is taken first, the exit or the stop
             exit_id = plan_exit(
                 tx, current, Reason.UNPROTECTED, now=self._desk.clock.now(), trace_id=held.order.trace_id
             )

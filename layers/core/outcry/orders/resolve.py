@@ -20,7 +20,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from outcry.orders import actions_store, doubt_store
+from outcry.orders import actions_store, doubt_store, unknown_store
 from outcry.orders.burn import Burner
 from outcry.orders.carry import Guard, Held, Learn, record
 from outcry.orders.doubt import (
@@ -37,10 +37,11 @@ from outcry.orders.doubt import (
 from outcry.orders.lifecycle import is_expired
 from outcry.orders.model import Action, ActionKind, ActionStatus, OrderKind
 from outcry.orders.outcomes import InDoubt, Known, Void, from_report, recorded
-from outcry.orders.pages import page_in_doubt, page_unknown
+from outcry.orders.pages import page_in_doubt, page_not_understood, page_unknown
 from outcry.orders.ports import Desk, LoadedSigner
-from outcry.runtime.errors import VenueUnreachable
+from outcry.runtime.errors import UnknownAnswer, VenueUnreachable
 from outcry.runtime.observability import logger
+from outcry.runtime.reasons import Reason
 from outcry.venues.port import (
     Answer,
     Filled,
@@ -77,7 +78,9 @@ class Resolver:
         venue = self._desk.venue_of(held.order)
         if action.status is ActionStatus.SENT:
             action = self._admit_doubt(held, action)
-        is_wanted = self._is_wanted(still)
+        if action.refusal is not None or (action.answer or {}).get("unreadable"):
+            self._page_words(held, action)
+        is_wanted = action.refusal is None and self._is_wanted(still)
         if is_wanted:
             action = self._repeat(held, venue, action, learn)
             if action.status is not ActionStatus.UNKNOWN:
@@ -95,6 +98,13 @@ class Resolver:
     def _admit_doubt(self, held: Held, action: Action) -> Action:
         with self._desk.database.transaction() as tx:
             return actions_store.move_action(tx, action, ActionStatus.UNKNOWN, held=held.claim)
+
+    def _page_words(self, held: Held, action: Action) -> None:
+        """The first answer was in words, or in a shape, that nobody has catalogued: its raw body is kept with the action."""
+        text = action.refusal or Doubt.of(action).why
+        refused = Refused(RefusalKind.UNKNOWN, Reason.VENUE_REFUSED, text)
+        with self._desk.database.transaction() as tx:
+            page_unknown(tx, held, refused, now=self._desk.clock.now())
 
     def _is_wanted(self, still: Guard | None) -> bool:
         if still is None:
@@ -127,10 +137,12 @@ class Resolver:
             doubt = replace(doubt, dead_at=doubt.dead_at or now, nonce_is_used=is_used)
         else:
             doubt = replace(doubt, why=outcome.text)
+        is_unknown = outcome.kind in {RefusalKind.UNKNOWN, RefusalKind.BUG}
         with self._desk.database.transaction() as tx:
-            if outcome.kind in {RefusalKind.UNKNOWN, RefusalKind.BUG}:
+            if is_unknown:
                 page_unknown(tx, held, outcome, now=now)
-            return doubt_store.note(tx, action, doubt, held=held.claim, raw=answer.raw)
+            raw = answer.raw if is_unknown else None
+            return doubt_store.note(tx, action, doubt, held=held.claim, raw=raw)
 
     # ─── questions ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -150,6 +162,9 @@ class Resolver:
             except VenueUnreachable:
                 logger.warning("A question to the venue was not answered", extra={"venue": venue.name})
                 return WaitsFor.ANSWER
+            except UnknownAnswer as error:
+                self._keep_unknown(held, venue, error)
+                return WaitsFor.WORDS
             if not isinstance(found, WaitsFor):
                 return found
         return found
@@ -157,7 +172,7 @@ class Resolver:
     def _ask(self, held: Held, venue: Venue, action: Action, learn: Learn | None) -> Known | WaitsFor:
         """One question: what the fills say, what the venue's record says, and what their silence says."""
         assert action.cloid is not None
-        report = venue.order(held.account.address, action.cloid)
+        report, unread = self._report(venue, held.account.address, action.cloid)
         with self._desk.database.transaction() as tx:
             since = min(doubt_store.feed_from(tx, held.order.account_id), action.prepared_at - INDEX_LAG)
         feed = [fill for fill in venue.fills(held.account.address, since) if fill.market == held.order.market]
@@ -165,10 +180,21 @@ class Resolver:
         if ours:
             found = self._from_fills(held, venue, feed, ours)
             return found if isinstance(found, WaitsFor) else self._settle(held, action, found, learn)
+        if unread is not None:
+            raise unread
         if report is None:
             return self._from_absence(held, venue, action, feed, learn)
         known = self._from_report(held, venue, report, feed)
         return known if isinstance(known, WaitsFor) else self._settle(held, action, known, learn)
+
+    def _report(
+        self, venue: Venue, address: str, cloid: str
+    ) -> tuple[OrderReport | None, UnknownAnswer | None]:
+        """The venue's record of the order; one in unknown words is no absence, and the fills may tell all the same."""
+        try:
+            return venue.order(address, cloid), None
+        except UnknownAnswer as error:
+            return None, error
 
     def _from_fills(
         self, held: Held, venue: Venue, feed: Sequence[VenueFill], ours: Sequence[VenueFill]
@@ -249,11 +275,21 @@ class Resolver:
             return self._void(held, action, "it expired unanswered and may be asked for again")
         return self._stay(held, action, WaitsFor.EXPIRY)
 
-    def _void(self, held: Held, action: Action, why: str) -> Void:
+    def _void(self, held: Held, action: Action, why: str) -> Known:
+        """It never ran. Where the venue had refused it in unknown words, that is the refusal, and nothing is tried again blindly."""
+        if action.refusal is not None:
+            refused = Refused(RefusalKind.UNKNOWN, Reason.VENUE_REFUSED, action.refusal)
+            return self._settle(held, action, refused, None)
         with self._desk.database.transaction() as tx:
             actions_store.move_action(tx, action, ActionStatus.EXPIRED, held=held.claim)
         logger.info("A request in doubt never ran", extra={"action_id": str(action.action_id), "proof": why})
         return Void(why)
+
+    def _keep_unknown(self, held: Held, venue: Venue, error: UnknownAnswer) -> None:
+        now = self._desk.clock.now()
+        with self._desk.database.transaction() as tx:
+            unknown_store.keep(tx, venue.name, venue.network, error, now=now)
+            page_not_understood(tx, held.order, error, now=now)
 
     def _has_expired(self, action: Action) -> bool:
         return is_expired(action, self._desk.clock.now())

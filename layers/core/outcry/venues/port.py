@@ -201,6 +201,11 @@ class Ambiguous:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable(Ambiguous):
+    """The venue answered what nobody has catalogued: it is kept as it was said, a person looks, and the venue is asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class NotSent:
     """The request certainly never reached the venue (no connection was made). The same bytes may be sent later."""
 

@@ -39,7 +39,13 @@ _ADDRESS = re.compile(r"0x[0-9a-f]{40}")
 _PERPETUAL = re.compile(r"[A-Za-z0-9]+")
 _IS_BUY = {"B": True, "A": False}
 _IS_ISOLATED = {"isolated": True, "cross": False}
-_STANDARD_MODES = frozenset({"default", "disabled"})
+_MODES = {
+    "default": AccountMode.STANDARD,
+    "disabled": AccountMode.STANDARD,
+    "unifiedAccount": AccountMode.OTHER,
+    "portfolioMargin": AccountMode.OTHER,
+    "dexAbstraction": AccountMode.OTHER,
+}
 _STATES = {
     "open": OrderState.OPEN,
     "filled": OrderState.FILLED,
@@ -223,8 +229,8 @@ def _one_way(row: Any) -> Any:
 
 
 def account_mode(body: Any) -> AccountMode:
-    """`userAbstraction`: modes other than the two classic ones count margin in ways not shown here."""
-    return AccountMode.STANDARD if _text(body) in _STANDARD_MODES else AccountMode.OTHER
+    """`userAbstraction`: modes other than the two classic ones count margin in ways not shown here; a new one is unknown."""
+    return _MODES[_text(body)]
 
 
 # ─── orders ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -35,6 +35,7 @@ from outcry.venues.port import (
     RefusalKind,
     Refused,
     Request,
+    Unreadable,
     VenueFill,
 )
 
@@ -234,6 +235,8 @@ def _count(outcome: Outcome, *, status: int = 200) -> None:
     match outcome:
         case NotSent():
             count_failure(VenueError.UNREACHABLE)
+        case Unreadable():
+            count_failure(VenueError.UNKNOWN_ANSWER)
         case Ambiguous():
             count_failure(VenueError.LIMITED if status == LIMITED else VenueError.AMBIGUOUS)
         case Refused(kind=RefusalKind.UNKNOWN | RefusalKind.BUG):

@@ -8,7 +8,7 @@ Promises:
   reaches the venue.
 - `checked_action` lets the four kinds of action through that `encode` makes, and nothing else: what could move funds is never
   signed, whoever wrote it where actions are kept.
-- `read_outcome` is total: an answer that it does not know in full is Ambiguous, never a success (a fill needs
+- `read_outcome` is total: an answer that it does not know in full is Ambiguous or Unreadable, never a success (a fill needs
   its size, its price and its order id), and a refusal in unknown words is UNKNOWN.
 
 Sources: Hyperliquid docs, exchange-endpoint and tick-and-lot-size; hyperliquid-python-sdk, utils/signing.
@@ -35,6 +35,7 @@ from outcry.venues.port import (
     Request,
     Resting,
     SetLeverage,
+    Unreadable,
 )
 
 _WIRE_DECIMALS = 8
@@ -203,9 +204,13 @@ def action_type(signed: str) -> str:
 def read_outcome(action: str, raw: str) -> Outcome:
     """What the body of a 200 answer to an action of this type says. Never raises."""
     try:
-        return _outcome(_ANSWER_TYPES[action], json.loads(raw))
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return Ambiguous("the venue's answer is not one that we know")
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        return Ambiguous("the venue's answer is cut short, or no JSON")
+    try:
+        return _outcome(_ANSWER_TYPES[action], body)
+    except (ValueError, KeyError, TypeError):
+        return Unreadable("the venue's answer is not one that we know")
 
 
 def _outcome(expected: str, body: Any) -> Outcome:
