@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from outcry.runtime.leases import Claimable
     from outcry.signals.generate import SignalGenerator
     from outcry.venues.port import Venue
+    from outcry.venues.weights import Weights
 
 # of a function's time limit, kept for writing down where the work stands
 DEADLINE_MARGIN = timedelta(seconds=2)
@@ -206,7 +207,7 @@ def execute_orders() -> "Executor":
 
     own = settings_of(models.ExecuteOrders)
     keyring = Keyring(database(), _kms())
-    return Executor(_desk(own, own.hyperliquid_url, AccountSigners(keyring)))
+    return Executor(_desk(own, AccountSigners(keyring), carries_orders=True))
 
 
 @cache
@@ -217,7 +218,7 @@ def monitor_hyperliquid() -> "Monitor":
     from outcry.orders.ports import NoSigners
 
     own = settings_of(models.MonitorHyperliquid)
-    desk = _desk(own, own.hyperliquid_url, NoSigners())
+    desk = _desk(own, NoSigners(), carries_orders=False)
     return Monitor(desk, FillCollector(desk), live=("hyperliquid", own.network.value))
 
 
@@ -237,19 +238,29 @@ def measure() -> "Measure":
     return Measure(database(), clock())
 
 
-def _desk(own: models.Settings, hyperliquid_url: str, signers: "Signers") -> "Desk":
+def _desk(
+    own: "models.ExecuteOrders | models.MonitorHyperliquid", signers: "Signers", *, carries_orders: bool
+) -> "Desk":
     from outcry.orders.ports import Desk
+    from outcry.venues.weights import Weights
 
-    queues: Mapping[Any, str] = getattr(own, "queues", {})
+    weights = Weights(
+        clock(),
+        venue="hyperliquid",
+        egress=own.egress,
+        per_minute=own.venue_weight,
+        carries_orders=carries_orders,
+    )
     return Desk(
         database=database(),
         clock=clock(),
-        doorbell=_doorbell(queues),
-        venues=_venues(own.network.value, hyperliquid_url),
+        doorbell=_doorbell(own.queues),
+        venues=_venues(own.network.value, own.hyperliquid_url, weights),
         signers=signers,
         new_id=uuid4,
         pause=time.sleep,
         load_account=_account,
+        weights=weights,
     )
 
 
@@ -262,14 +273,14 @@ def _account(tx: Transaction, account_id: str) -> "Account":
     return found
 
 
-def _venues(network: str, hyperliquid_url: str) -> "dict[tuple[str, str], Venue]":
+def _venues(network: str, hyperliquid_url: str, weights: "Weights") -> "dict[tuple[str, str], Venue]":
     """The venues of this process by name and network. Paper trades at the marks of the live one."""
     from decimal import Decimal
 
     from outcry.venues.hyperliquid.venue import HyperliquidVenue
     from outcry.venues.paper.venue import PaperVenue
 
-    live = HyperliquidVenue(network, hyperliquid_url, clock())
+    live = HyperliquidVenue(network, hyperliquid_url, clock(), weights=weights)
     paper = PaperVenue(
         database(),
         live,

@@ -28,10 +28,12 @@ from outcry.runtime.queues import Ring
 from outcry.runtime.reasons import Reason
 from outcry.runtime.side import Side
 from outcry.venues.port import Market, OpenOrder, TriggerKind, Venue
+from outcry.venues.weights import LIST_WEIGHT
 
 UNPROTECTED_FOR = timedelta(seconds=5)
 PROTECT_WITHIN = timedelta(seconds=20)
 LOOK_AT_ORDERS_EVERY = timedelta(seconds=60)
+LOOK_AT_THE_LATEST = timedelta(minutes=5)  # where the address is short of request weight
 ZERO = Decimal(0)
 
 
@@ -47,10 +49,17 @@ class Cover:
         resting: dict[str, Sequence[OpenOrder]] = {}
         for one in seen:
             page = pages[one.account.account_id]
-            if page.shelf.held and _is_to_look(page, now):
+            if page.shelf.held and self._is_to_look(page, now):
                 self._look(one, resting)
                 one.orders_were_read = one.account.account_id in resting
         return self._cover(resting, pages, now) if resting else []
+
+    def _is_to_look(self, page: Page, now: datetime) -> bool:
+        last = page.known.orders_read_at
+        if page.shelf.is_doubtful or last is None:
+            return True
+        every = LOOK_AT_ORDERS_EVERY if self._desk.affords(LIST_WEIGHT) else LOOK_AT_THE_LATEST
+        return now - last >= every
 
     def _look(self, one: Seen, resting: dict[str, Sequence[OpenOrder]]) -> None:
         try:
@@ -142,11 +151,6 @@ class Cover:
         """The levels of this position were never worked out: there is nothing to rest, so it is closed."""
         order_id = plan_exit(tx, position, Reason.UNPROTECTED, now=now, trace_id=position.trace_id)
         return Ring(str(order_id), position.trace_id)
-
-
-def _is_to_look(page: Page, now: datetime) -> bool:
-    last = page.known.orders_read_at
-    return page.shelf.is_doubtful or last is None or now - last >= LOOK_AT_ORDERS_EVERY
 
 
 def _load_held(tx: Transaction, position_id: UUID) -> Position | None:

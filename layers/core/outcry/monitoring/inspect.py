@@ -29,11 +29,13 @@ from outcry.runtime.errors import BugError, UnknownAnswer, VenueUnreachable
 from outcry.runtime.observability import logger
 from outcry.runtime.side import Side
 from outcry.venues.port import AccountSnapshot, Venue
+from outcry.venues.weights import LIST_WEIGHT
 
 SIGHTINGS_APART = timedelta(seconds=10)
 SNAPSHOT_MAX_AGE = timedelta(seconds=60)
 PENDING_TOO_LONG = timedelta(minutes=5)
 FUNDING_LISTED_AFTER = timedelta(seconds=10)
+FUNDING_WAITS_FOR = timedelta(minutes=30)  # less than half of FUNDING_SETTLES, after which a profit is final
 LIQUIDATION_MOVED_FRAC = Decimal("0.001")
 _CLEAR = frozenset({Verdict.IN_STEP, Verdict.WAIT})
 
@@ -129,6 +131,8 @@ class Inspector:
             name = one.account.account_id
             read_at = pages[name].known.funding_read_at
             if read_at is not None and read_at >= listed_at:
+                continue
+            if now < listed_at + FUNDING_WAITS_FOR and not self._desk.affords(LIST_WEIGHT):
                 continue
             try:
                 self._collector.collect_funding(one.account, one.venue)

@@ -7,10 +7,12 @@ Promises:
 - No decision without a fresh mark: stale, missing or frozen marks raise an alarm and change nothing.
 - A pass never trades. It plans exits and stops, and rings the ledger.
 - After each pass the account whose signer is due to be asked about is looked at (`standing`).
+- Where the address is short of request weight, a pass leaves out what can wait, then accounts that hold nothing, for a minute at
+  most; never the marks, nor what holds something or does not add up.
 - Two passes over one account never run at the same time; a pass that comes too late is dropped.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -33,12 +35,14 @@ from outcry.runtime.observability import logger
 from outcry.runtime.queues import Queue, Ring
 from outcry.venues.port import Marks, Venue
 from outcry.venues.settling import Settles
+from outcry.venues.weights import ACCOUNT_WEIGHT, LIST_WEIGHT, MARKS_WEIGHT
 
 LATE = timedelta(seconds=20)
 LEASE = "monitor:"
 MARK_MAX_AGE = timedelta(seconds=10)
 MARKETS_KEPT_FOR = timedelta(hours=1)
 TIME_TO_ASK = timedelta(seconds=10)
+CALM_UNREAD_FOR = timedelta(seconds=40)  # every third pass reads it: a minute unread is neglect
 
 
 @dataclass(slots=True)
@@ -68,6 +72,7 @@ class Monitor:
         self._actor = Actor(desk, self._book)
         self._markets_fresh_until: datetime | None = None
         self._standing = Standing(desk)
+        self._calm: dict[str, datetime] = {}  # accounts that hold nothing, and when they were read
 
     def run(self, account_ids: Sequence[str], *, due_at: datetime, deadline: datetime, trace_id: str) -> int:
         """Run one pass; returns how many positions it looked at. Raises VenueUnreachable where no marks came."""
@@ -82,6 +87,8 @@ class Monitor:
         with self._desk.database.transaction() as tx:
             ours = try_leases(tx, names, holder=holder, now=now, lasting=deadline - now)
             self._desk.remember(roster.accounts_named(tx, self._desk.unknown(account_ids)))
+            if self._desk.weights is not None and ours:
+                self._desk.weights.book(tx, ahead=MARKS_WEIGHT + ACCOUNT_WEIGHT * len(ours))
         if not ours:
             return 0
         leases = _Leases(ours, holder)
@@ -107,7 +114,8 @@ class Monitor:
         live = self._desk.venue(*self._live)
         marks = live.marks()
         accounts = [self._desk.account(account_id) for account_id in leases.account_ids]
-        seen = [found for account in accounts if (found := self._see(account, marks)) is not None]
+        due = [account for account in accounts if not self._can_wait(account, now)]
+        seen = [found for account in due if (found := self._see(account, marks)) is not None]
         watched_ids = [account.account_id for account in accounts]
         with self._desk.database.transaction() as tx:
             for venue in self._quoted():
@@ -116,7 +124,7 @@ class Monitor:
             refresh = self._are_markets_old(tx, live, now)
             pages = self._book.read(tx, watched_ids)
             unclear = self._inspector.compare(tx, seen, pages)
-        if refresh:
+        if refresh and self._desk.affords(LIST_WEIGHT):
             self._read_markets(live, now)
         if unclear:
             self._inspector.read_fills(unclear)
@@ -127,6 +135,7 @@ class Monitor:
         rings = self._decide(pages.values(), marks, now, frozen=frozen)
         rings += self._cover.check(seen, pages, now)
         positions = sum(len(page.shelf.entries) for page in pages.values())
+        self._note_calm(seen, pages, now)
         with self._desk.database.transaction() as tx:
             self._inspector.note(tx, seen, pages, now)
             detail = {"accounts": len(accounts), "seen": len(seen), "positions": positions}
@@ -135,6 +144,19 @@ class Monitor:
         if rings:
             self._desk.doorbell.ring(Queue.EXITS, rings)
         return positions
+
+    def _can_wait(self, account: Account, now: datetime) -> bool:
+        """Whether the address is short of weight, and the account held nothing when it was read a moment ago."""
+        read_at = self._calm.get(account.account_id)
+        return read_at is not None and now - read_at < CALM_UNREAD_FOR and not self._desk.affords(0)
+
+    def _note_calm(self, seen: Sequence[Seen], pages: Mapping[str, Page], now: datetime) -> None:
+        for name in [name for name in self._calm if name in pages and pages[name].shelf.entries]:
+            del self._calm[name]
+        for one in seen:
+            name = one.account.account_id
+            if one.is_watched and not pages[name].shelf.entries and not one.snapshot.holdings:
+                self._calm[name] = now
 
     def _are_markets_old(self, tx: Transaction, live: Venue, now: datetime) -> bool:
         """Whether nobody has read the venue's markets for an hour; asked of the database once an hour."""

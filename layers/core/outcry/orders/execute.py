@@ -69,6 +69,7 @@ class Executor:
         Does nothing where somebody else holds the claim. Raises InfrastructureError, also where there is no such order.
         """
         self._advance(order_id, deadline, budget=[MOST_STEPS])
+        self._desk.book_weights()
 
     def give_up(self, order_id: UUID, error: Exception) -> None:
         """An order failed on its last delivery: end what was never sent, keep what may have run due, and page.

@@ -15,6 +15,7 @@ from outcry.runtime.errors import BugError, UnknownAnswer, VenueUnreachable
 from outcry.runtime.observability import logger
 from outcry.runtime.queues import Doorbell
 from outcry.venues.port import DigestSigner, Market, Venue
+from outcry.venues.weights import Weights
 
 MARKETS_KEPT_FOR = timedelta(minutes=30)
 LIVE_NETWORKS = frozenset({"mainnet", "testnet"})
@@ -67,7 +68,8 @@ class NoSigners:
 class Desk:
     """What every step of the ledger works with. One per process; nothing in it belongs to one order.
 
-    `needs_canary`: the networks on which an account takes no entry before a canary has passed on it with this build.
+    `needs_canary`: the networks on which an account takes no entry before a canary has passed on it with this build. `weights`: the
+    request weight that this process shares with others; None: it asks alone.
     """
 
     database: Database
@@ -79,6 +81,7 @@ class Desk:
     pause: Callable[[float], None]
     load_account: Callable[[Transaction, str], Account]
     needs_canary: frozenset[str] = LIVE_NETWORKS
+    weights: Weights | None = None
     _markets: dict[tuple[str, str], tuple[datetime, Mapping[str, Market]]] = field(default_factory=dict)
     _accounts: dict[str, Account] = field(default_factory=dict)
 
@@ -88,6 +91,16 @@ class Desk:
         if venue is None:
             raise BugError(f"no venue {order_venue} on network {network} in this process")
         return venue
+
+    def affords(self, weight: int) -> bool:
+        """Whether a read that can wait may be made now: always where the process asks its venue alone."""
+        return self.weights is None or self.weights.affords(weight)
+
+    def book_weights(self) -> None:
+        """Book the request weight that was used, where it is worth a statement. Opens a transaction of its own."""
+        if self.weights is not None and self.weights.is_to_be_booked():
+            with self.database.transaction() as tx:
+                self.weights.book(tx)
 
     def venue_of(self, order: Order) -> Venue:
         """The venue that an order goes to."""

@@ -28,6 +28,8 @@ _FIXES = {
     "hyperliquid_url": "set it to the base URL of the Hyperliquid API of this network",
     "signing_key_arn": "name the KMS key that wraps the signers' keys",
     "x_secret_arn": "name the secret that holds the X API's bearer_token",
+    "venue_weight": "set it to this desk's part of the venue's 1200 a minute and address, 120 to 1200",
+    "egress": "name the address that the requests leave by: small letters, digits, dots and dashes",
     "last_receive": "set it to the maxReceiveCount of the queue, 1 to 100",
 }
 
@@ -117,7 +119,11 @@ class _Queues(Settings):
 
 
 class _Venues(Settings):
+    """Where the venue is, and what may be asked of it: `venue_weight` a minute from the address that `egress` names."""
+
     hyperliquid_url: Url
+    venue_weight: int = Field(default=1200, ge=120, le=1200)
+    egress: str = Field(default="shared", pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")
 
     @model_validator(mode="after")
     def _url_fits_network(self) -> Self:

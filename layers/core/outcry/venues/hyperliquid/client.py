@@ -9,7 +9,7 @@ Promises:
 - Never logs a body: signed requests pass through here.
 
 Every request's weight is counted (Hyperliquid docs, rate-limits-and-user-limits), whether or not it was
-answered.
+answered, in `weights` too where the process shares its address's limit with others.
 """
 
 import ipaddress
@@ -24,6 +24,7 @@ from outcry.runtime.edges import Edge
 from outcry.runtime.errors import ConfigurationError, VenueUnreachable
 from outcry.runtime.metrics import VENUE_ERRORS, VENUE_WEIGHT, VenueError, VenueName
 from outcry.venues.port import Ambiguous, NotSent
+from outcry.venues.weights import Weights
 
 if TYPE_CHECKING:
     import requests
@@ -102,12 +103,14 @@ class HyperliquidClient:
         connect_timeout_s: float,
         read_timeout_s: float,
         session: "requests.Session | None" = None,
+        weights: Weights | None = None,
     ) -> None:
         check_network(network, base_url)
         self._base_url = base_url
         self._is_local = network == "local"
         self._timeout = (connect_timeout_s, read_timeout_s)
         self._session = session
+        self._weights = weights
         self.weight_used = 0
 
     def info(self, query: Mapping[str, Any]) -> Body:
@@ -148,6 +151,8 @@ class HyperliquidClient:
 
     def _spend(self, weight: int) -> None:
         self.weight_used += weight
+        if self._weights is not None:
+            self._weights.spend(weight)
         VENUE_WEIGHT.record(weight, VenueName.HYPERLIQUID)
 
     def _post(self, path: str, body: str) -> HttpAnswer:
@@ -160,6 +165,8 @@ class HyperliquidClient:
             allow_redirects=False,
         )
         edges.reached(Edge.AFTER_REPLY, f"hyperliquid {path[1:]}")
+        if response.status_code == LIMITED and self._weights is not None:
+            self._weights.refused()
         return HttpAnswer(response.status_code, response.content.decode("utf-8", "replace"))
 
     def _opened(self) -> "requests.Session":

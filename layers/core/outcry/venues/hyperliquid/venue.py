@@ -38,6 +38,7 @@ from outcry.venues.port import (
     Unreadable,
     VenueFill,
 )
+from outcry.venues.weights import Weights
 
 if TYPE_CHECKING:
     import requests
@@ -64,6 +65,7 @@ class HyperliquidVenue:
         connect_timeout_s: float = 3,
         read_timeout_s: float = 8,
         session: "requests.Session | None" = None,
+        weights: Weights | None = None,
     ) -> None:
         self._client = HyperliquidClient(
             network,
@@ -71,6 +73,7 @@ class HyperliquidVenue:
             connect_timeout_s=connect_timeout_s,
             read_timeout_s=read_timeout_s,
             session=session,
+            weights=weights,
         )
         self._network = network
         self._clock = clock
