@@ -174,6 +174,19 @@ def test_more_closed_than_opened_pages_once_and_the_size_stays_at_zero(workshop:
     assert workshop.notices().count("positions") == 1
 
 
+def test_f19_a_sale_by_hand_of_more_than_was_brought_takes_the_rest_from_ours(workshop: Workshop) -> None:
+    workshop.enter()
+    ours = workshop.position()["size"]
+    workshop.control("trade_by_hand", user=MASTER, coin="BTC", is_buy=True, sz="0.005")
+    sell_by_hand(workshop, Decimal("0.015"))
+
+    collect(workshop)
+
+    after = workshop.position()
+    assert after["size"] == workshop.venue_size() == ours - Decimal("0.010")
+    assert after["status"] == "OPEN"
+
+
 @pytest.mark.parametrize(
     "venue_changes", [{"switches": {"ip_limit": False, "liquidation_before_triggers": True}}]
 )

@@ -4,8 +4,8 @@ Promises:
 - A fill is stored once, whoever reads it and however often. Storing never fails on a rule of the book: what belongs to no
   position is kept and marked.
 - A position is closed only when its fills bring our size to zero; its profit is fills, fees and funding.
-- A fill that no order of ours explains is given to our position only where it reduced exactly what we held; size that others
-  brought into a place is never taken for ours.
+- A fill that no order of ours explains is given to our position only as far as it reduced what we held; size that others
+  brought into a place is never taken for ours, and is the first to go.
 """
 
 from collections.abc import Mapping, Sequence
@@ -122,18 +122,25 @@ def _owner_of_foreign(tx: Transaction, account: Account, row: Row) -> UUID | Non
         return None
     position = positions_store.latest_in_place(tx, account.account_id, account.venue, row["position_key"])
     reduces = position is not None and row["is_buy"] == (position.side is Side.SHORT)
-    if position is None or not reduces or position.status in GONE or not _is_ours_alone(tx, position, row):
+    our_part = Decimal(0)
+    if position is not None and reduces and position.status not in GONE:
+        our_part = _our_part(tx, position, row)
+    if position is None or our_part <= 0:
         fills_store.mark_foreign(tx, row["fill_key"], "no order of ours explains it")
         return None
-    ours = fills_store.size_until(tx, position.position_id, row["fill_key"], position.side is Side.LONG)
-    fills_store.attribute(tx, row["fill_key"], position.position_id, our_size=min(row["size"], ours))
+    fills_store.attribute(tx, row["fill_key"], position.position_id, our_size=our_part)
     return position.position_id
 
 
-def _is_ours_alone(tx: Transaction, position: Position, row: Row) -> bool:
-    """Whether the place held just what is ours when the fill came: then the fill can have reduced nothing else."""
+def _our_part(tx: Transaction, position: Position, row: Row) -> Decimal:
+    """How much of our size a fill by others took: what they had brought into the place goes first, the rest was ours."""
     ours = fills_store.size_until(tx, position.position_id, row["fill_key"], position.side is Side.LONG)
-    return bool(row["is_liquidation"]) or row["size_before"] * position.side.sign == ours
+    size = Decimal(row["size"])
+    if row["is_liquidation"]:
+        return min(size, ours)
+    before = Decimal(row["size_before"]) * position.side.sign
+    foreign = max(before - ours, Decimal(0))
+    return min(min(size, before) - foreign, ours)
 
 
 @dataclass(frozen=True, slots=True)
