@@ -169,7 +169,7 @@ def test_a_trigger_rests_over_the_position_as_a_market_order(kind: TriggerKind) 
     assert text == (
         '{"type":"order","orders":[{"a":3,"b":false,"p":"88128","s":"0.01","r":true,'
         f'"t":{{"trigger":{{"isMarket":true,"triggerPx":"75000","tpsl":"{kind.value}"}}}},"c":"{CLOID}"}}],'
-        '"grouping":"positionTpsl"}'
+        '"grouping":"na"}'
     )
 
 

@@ -158,13 +158,15 @@ def _order(place: Place, market: Market) -> dict[str, Any]:
         "t": {"limit": {"tif": "Ioc"}},
         "c": _checked_cloid(place.cloid),
     }
-    if place.trigger is None:
-        return {"type": "order", "orders": [order], "grouping": "na"}
-    if not place.reduce_only:
-        raise BugError("a trigger over a position must be reduce-only")
-    trigger_price = _price(market, place.trigger.price)
-    order["t"] = {"trigger": {"isMarket": True, "triggerPx": trigger_price, "tpsl": place.trigger.kind.value}}
-    return {"type": "order", "orders": [order], "grouping": "positionTpsl"}
+    if place.trigger is not None:
+        if not place.reduce_only:
+            raise BugError("a trigger over a position must be reduce-only")
+        trigger_price = _price(market, place.trigger.price)
+        order["t"] = {
+            "trigger": {"isMarket": True, "triggerPx": trigger_price, "tpsl": place.trigger.kind.value}
+        }
+    # never grouped as `positionTpsl`: whether such an order grows with the position nobody has recorded, and it is to close its own size
+    return {"type": "order", "orders": [order], "grouping": "na"}
 
 
 def _price(market: Market, price: Decimal) -> str:
