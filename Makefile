@@ -9,7 +9,7 @@ ARCHITECTURE ?= x86_64
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-local setup-test setup-build setup-check setup-stack demo test check bench build runtime stack audit lock clean outcry
+.PHONY: help setup setup-local setup-test setup-build setup-check setup-stack demo sim mutants test check bench build runtime stack audit lock clean outcry
 
 help:  ## this list
 	@echo "Outcry. First commands on a clean clone: make demo, make test."
@@ -35,6 +35,13 @@ setup-stack:
 
 demo: setup-local  ## a desk at work on this machine, for at most 90 s after set-up; ARGS="--help" lists what it takes
 	@$(PY) -m local demo $(ARGS)
+
+sim: setup-local  ## a desk broken in every way a seed draws; SEEDS=500, SEED=12345 plays one again, SCENARIO=lost-reply, JOBS=2
+	@$(PY) -m local sim $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(MUTANT),--mutant $(MUTANT)) $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
+
+mutants: setup-local  ## remove eight guards in turn, each until the simulation notices; SEEDS=200 is how many it may take
+	@$(PY) -m local sim --mutants --seeds $(or $(SEEDS),200) $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
 
 test: setup-test  ## every test, and how much of the code they reach; ARGS="tests/orders -k stop" for a part of them
 	@$(PY) tools/run_tests.py $(ARGS)

@@ -1,8 +1,8 @@
-"""`python -m local demo …`, `stack …`, `crash …`: what of `local/` a person starts by name."""
+"""`python -m local demo …`, `stack …`, `sim …`, `crash …`: what of `local/` a person starts by name."""
 
 import sys
 
-_USAGE = "usage: python -m local demo|stack|crash [--help] …"
+_USAGE = "usage: python -m local demo|stack|sim|crash [--help] …"
 
 
 def main(arguments: list[str]) -> int:
@@ -20,6 +20,10 @@ def main(arguments: list[str]) -> int:
             from local.crash.run import main as crash
 
             return crash(rest)
+        case ["sim", *rest]:
+            from local.simulation.command import main as simulate
+
+            return simulate(rest)
     print(_USAGE, file=sys.stderr)
     return 2
 

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from local.crash.aftermath import Aftermath, read_aftermath
 from local.crash.executioner import Executioner
+from local.hyperliquid import in_process
 from local.hyperliquid.config import build_config
 from local.simulation.functions import Built
 from local.simulation.queues import Letter
@@ -161,7 +162,8 @@ class Stage(AbstractContextManager["Stage"]):
 
     def venue(self) -> HyperliquidVenue:
         """The venue as a person's process reaches it."""
-        return HyperliquidVenue("local", self._place.server.url, self.world.clock)
+        session = in_process.session(self.world.engine)
+        return HyperliquidVenue("local", in_process.URL, self.world.clock, session=session)
 
     # ─── time ───────────────────────────────────────────────────────────────────────────────────────────────
 

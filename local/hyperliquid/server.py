@@ -91,10 +91,6 @@ class HyperliquidServer:
         self.url = f"http://127.0.0.1:{self._wire.server_address[1]}"
         self._thread: threading.Thread | None = None
 
-    def serve(self, engine: Engine) -> None:
-        """Answer out of another venue from now on; connections stay open."""
-        self.engine = self._wire.engine = engine
-
     def start(self) -> Self:
         self._thread = threading.Thread(
             target=self._wire.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True, name="hyperliquid"

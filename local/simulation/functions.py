@@ -15,6 +15,8 @@ from uuid import UUID
 import requests
 
 from local.dispatcher.blueprint import Blueprint, FunctionSpec, QueueSpec
+from local.hyperliquid import in_process
+from local.hyperliquid.engine import Engine
 from outcry.agents import roster
 from outcry.agents.model import Account
 from outcry.calls.classify import ClassifyPosts, GrammarClassifier, StoredTickerBook
@@ -58,7 +60,7 @@ class Parts:
     database: Database
     clock: Clock
     doorbell: Doorbell
-    venue_url: str
+    engine: Engine
     kms: Kms
     feed: Feed
     new_id: Callable[[], UUID]
@@ -215,11 +217,10 @@ def _setting_aside(parts: Parts, what: Claimable) -> GiveUp:
 
 
 def _desk(parts: Parts, signers: Signers) -> tuple[Desk, requests.Session]:
-    session = requests.Session()
-    session.trust_env = False
+    session = in_process.session(parts.engine)
     venue = HyperliquidVenue(
         "local",
-        parts.venue_url,
+        in_process.URL,
         parts.clock,
         connect_timeout_s=NEVER_S,
         read_timeout_s=NEVER_S,

@@ -81,16 +81,17 @@ class Ground:
 
     # ─── faults ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    def drop_connections(self, application: str) -> None:
-        """The server ends the connections of this application."""
+    def drop_connections(self, application: str) -> int:
+        """The server ends the connections of this application; returns how many it had."""
         with self._admin.transaction() as tx:
-            tx.all(
+            ended = tx.all(
                 "select pg_terminate_backend(pid, 10000) from pg_stat_activity where application_name = :name",
                 name=application,
             )
+        return len(ended)
 
-    def crash(self) -> None:
-        """One of the server's processes is killed: it ends every session and recovers. Comes back when it is ready again."""
+    def crash(self) -> bool:
+        """One of the server's processes is killed: it ends every session and recovers. True when it is ready again."""
         with self._admin.transaction() as tx:
             row = tx.one("select pg_backend_pid() as pid")
         assert row is not None
@@ -101,7 +102,7 @@ class Ground:
             try:
                 with self._admin.transaction() as tx:
                     tx.all("select 1")
-                return
+                return True
             except Exception:  # noqa: BLE001 - whatever it says while it recovers
                 time.sleep(0.005)
         raise AssertionError("Postgres did not recover")

@@ -64,7 +64,7 @@ class Service:
         self.environments: list[Environment] = []
         self.running: list[tuple[Environment, Delivery]] = []
         self.delivered: dict[str, int] = {}
-        self.deaths = 0
+        self.deaths = self.deaths_at_limit = 0
         crew.hooks.append(self._note_edge)
 
     def new(self, function: str) -> Environment:
@@ -130,6 +130,7 @@ class Service:
             if environment.worker.is_dead:
                 delivery.outcome = DIED
                 self.deaths += 1
+                self.deaths_at_limit += environment.worker.was_at_limit
                 self.environments.remove(environment)
                 environment.close()
             self._note(environment.worker.name, delivery.outcome)

@@ -46,6 +46,7 @@ class Worker:
         self.kill_at: int | None = None
         self.limit: datetime | None = None
         self.is_dead = False
+        self.was_at_limit = False
         self.job: Job | None = None
         self.wake_at: datetime | None = None
         self.failure: BaseException | None = None
@@ -141,6 +142,7 @@ class Crew:
         if edge not in GIVES_WAY:
             return
         if worker.limit is not None and self._clock.now() >= worker.limit:
+            worker.was_at_limit = True
             worker.die()
         if len(self._busy) > 1 and self._random.random() < SWITCHES:
             self._give_way(worker)

@@ -13,7 +13,7 @@ and caches of its own. Whoever calls is the outside world; nothing runs while it
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -25,7 +25,6 @@ from uuid import UUID
 from local.hyperliquid.clockwork import PriceEvent
 from local.hyperliquid.config import VenueConfig
 from local.hyperliquid.engine import Engine
-from local.hyperliquid.server import HyperliquidServer
 from local.simulation import functions
 from local.simulation.ground import Ground, ground
 from local.simulation.keys import KEY_ARN, LocalKms
@@ -56,18 +55,16 @@ _MOST_ROUNDS = 200_000  # of one run: a world that never comes to rest is an err
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What is made once and serves one world after another: the database, and the venue's address."""
+    """What is made once and serves one world after another: the database."""
 
     ground: Ground
-    server: HyperliquidServer
 
 
 @contextmanager
 def site() -> Iterator[Site]:
-    """Postgres and the venue's HTTP server for as long as the block runs."""
-    with ExitStack() as stack:
-        made = stack.enter_context(ground())
-        yield Site(made, stack.enter_context(HyperliquidServer(FixedClock(NOON))))
+    """Postgres for as long as the block runs."""
+    with ground() as made:
+        yield Site(made)
 
 
 @dataclass(slots=True)
@@ -103,7 +100,6 @@ class World:
         self._queue_random, self._ids = self.random("queues"), self.random("ids")
         self._latency = self.random("latency")
         self.engine = Engine(Skewed(self.clock, timedelta(seconds=skew_s)), config=config, prices=prices)
-        place.server.serve(self.engine)
         self.queues = Queues(functions.template()[0], self.clock, self._queue_random, mishaps or NoMishaps())
         self.crew = Crew(self.clock, self.random("turns"), self._horizon)
         self.service = Service(
@@ -209,7 +205,7 @@ class World:
             database=database,
             clock=self.clock,
             doorbell=self.queues,
-            venue_url=self._place.server.url,
+            engine=self.engine,
             kms=self.kms,
             feed=self.feed,
             new_id=self.new_id,
@@ -279,8 +275,7 @@ class World:
             self.rows(
                 """
                 select 1 from orders
-                 where status not in ('FILLED', 'PARTIAL_DONE', 'REJECTED', 'CANCELLED', 'EXPIRED', 'SKIPPED', 'TRIGGERED', 'RESTING')
-                 limit 1
+                 where finished_at is null and status <> 'RESTING' and quarantined_at is null limit 1
                 """
             )
         )
