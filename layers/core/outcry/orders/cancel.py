@@ -13,7 +13,7 @@ from outcry.orders.model import ActionKind, OrderStatus
 from outcry.orders.outcomes import Void, ask_again_s
 from outcry.orders.pages import page_not_understood, page_unknown
 from outcry.orders.ports import Desk
-from outcry.orders.progress import Next, again, follow, widening_s
+from outcry.orders.progress import Next, again, left, widening_s
 from outcry.runtime.errors import UnknownAnswer
 from outcry.venues.port import Cancel, Done, OrderState, RefusalKind, Refused, Venue
 
@@ -84,5 +84,5 @@ class CancelStep:
     def _end(self, held: Held, to: OrderStatus) -> Next:
         """The target is off the book: this cancel is done, and the target's own row is looked at next."""
         with self._desk.database.transaction() as tx:
-            store.move(tx, held.order, to, held=held.claim, now=self._desk.clock.now())
-        return follow(UUID(held.order.plan["target"]))
+            ended = store.leave(tx, held.order, to, held=held.claim, now=self._desk.clock.now())
+        return left(ended, UUID(held.order.plan["target"]))

@@ -21,7 +21,7 @@ from outcry.orders.pages import page_signer, page_unknown
 from outcry.orders.plan import has_open_exit
 from outcry.orders.plan_protection import PROTECT_DEADLINE, plan_first_protections
 from outcry.orders.ports import Desk
-from outcry.orders.progress import Next, again, done, follow, go_on
+from outcry.orders.progress import Next, again, done, follow, go_on, left
 from outcry.orders.risk import Refusal
 from outcry.positions import store as positions_store
 from outcry.positions.model import PositionStatus
@@ -193,12 +193,12 @@ class EntryStep:
             if action.acked_size is None or fresh.filled_size < action.acked_size:
                 return again(2)
             to = OrderStatus.FILLED if fresh.filled_size >= order.size else OrderStatus.PARTIAL_DONE
-            store.move(tx, fresh, to, held=held.claim, now=now)
+            final = store.leave(tx, fresh, to, held=held.claim, now=now)
             if to is OrderStatus.PARTIAL_DONE:
                 fills_store.shrink_reservation(
                     tx, order.position_id, notional_usd=fresh.filled_size, planned_usd=order.size
                 )
-        return done()
+        return left(final)
 
     def _refused(self, held: Held, refused: Refused) -> Next:
         order = held.order
@@ -241,10 +241,12 @@ class EntryStep:
         assert held.order.position_id is not None
         now = self._desk.clock.now()
         with self._desk.database.transaction() as tx:
-            store.move(tx, held.order, to, held=held.claim, now=now, reason=reason.value, detail=detail[:500])
+            ended = store.leave(
+                tx, held.order, to, held=held.claim, now=now, reason=reason.value, detail=detail[:500]
+            )
             positions_store.abandon(tx, held.order.position_id, reason=reason.value, now=now)
             fills_store.release(tx, held.order.position_id, now=now)
-        return done()
+        return left(ended)
 
     def _mark_unknown(self, held: Held) -> None:
         with self._desk.database.transaction() as tx:

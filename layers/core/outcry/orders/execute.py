@@ -29,7 +29,7 @@ from outcry.orders.pages import page_exit_fails, page_not_understood
 from outcry.orders.passage import note
 from outcry.orders.plan import plan_exit
 from outcry.orders.ports import Desk
-from outcry.orders.progress import Next
+from outcry.orders.progress import Next, again
 from outcry.orders.protect import ProtectStep
 from outcry.orders.resolve import Resolver
 from outcry.positions import store as positions_store
@@ -138,16 +138,19 @@ class Executor:
         held = self._claim(order_id, now, deadline)
         if held is None:
             return
-        waits_s: int | None = None
         try:
-            waits_s = self._work(held, deadline, budget)
+            todo = self._work(held, deadline, budget)
         except UnknownAnswer as error:
             self._set_aside(held, error)
             return
         except Exception as error:
             self._give_back(held, _after_an_error_s(held), type(error).__name__)
             raise  # the queue delivers again; the sweep is the net
-        self._give_back(held, waits_s, None)
+        if todo.left is None:
+            self._give_back(held, todo.again_s, None)
+        else:
+            note(held.order, todo.left.status, todo.left.reason)
+            self._follow(todo.follow, deadline, budget)
 
     def _set_aside(self, held: Held, error: UnknownAnswer) -> None:
         """The venue answered what nobody has catalogued: keep the body, page, and conclude nothing.
@@ -166,20 +169,21 @@ class Executor:
                 if fresh.status not in TERMINAL:
                     self._end_or_keep(tx, fresh, now, f"UnknownAnswer: {error}")
 
-    def _work(self, held: Held, deadline: datetime, budget: list[int]) -> int | None:
-        """Do steps until nothing is to be done now; returns after how many seconds to come back, None for never."""
+    def _work(self, held: Held, deadline: datetime, budget: list[int]) -> Next:
+        """Do steps until nothing is to be done now; returns what the last of them said."""
         todo: Next = self._step(held, budget)
-        while True:
+        while todo.left is None:
             self._follow(todo.follow, deadline, budget)
             if todo.then is not None:
                 todo = todo.then(held)
             elif todo.order is None:
-                return todo.again_s
+                return todo
             elif budget[0] <= 0 or self._desk.clock.now() >= deadline:
-                return 1
+                return again(1)
             else:
                 held = replace(held, order=todo.order)
                 todo = self._step(held, budget)
+        return todo
 
     def _follow(self, orders: Sequence[UUID], deadline: datetime, budget: list[int]) -> None:
         """Carry on with each of these, also where one of them fails: a stop never waits for a take-profit step."""

@@ -20,7 +20,7 @@ from outcry.orders.model import ActionKind, ActionStatus, Order, OrderKind, Orde
 from outcry.orders.outcomes import Known, Void, ask_again_s
 from outcry.orders.pages import page_exit_at_floor, page_signer, page_unknown, page_unreadable
 from outcry.orders.ports import Desk
-from outcry.orders.progress import Next, again, done, follow, go_on
+from outcry.orders.progress import Next, again, follow, go_on, left
 from outcry.orders.risk import exit_bound, is_at_exit_floor
 from outcry.positions import store as positions_store
 from outcry.positions.model import GONE, Position, PositionStatus
@@ -225,9 +225,10 @@ class ExitStep:
             was_filled = fresh is not None and fresh.filled_size > 0
             to = OrderStatus.FILLED if was_filled else OrderStatus.CANCELLED
             reason = held.order.plan["reason"] if was_filled else Reason.NO_LONGER_NEEDED.value
-            store.move(tx, held.order, to, held=held.claim, now=self._desk.clock.now(), reason=reason)
+            now = self._desk.clock.now()
+            ended = store.leave(tx, held.order, to, held=held.claim, now=now, reason=reason)
             resting = store.of_position(tx, position.position_id, (OrderKind.PROTECT,), unfinished=True)
-        return follow(*[order.order_id for order in resting]) if resting else done()
+        return left(ended, *[order.order_id for order in resting])
 
 
 def widened(order: Order) -> int:

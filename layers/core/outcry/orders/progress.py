@@ -15,13 +15,15 @@ class Next:
     """Follow these orders now, in this invocation, then do the rest, and be rung again after `again_s` seconds.
 
     `again_s` None means that nothing waits: the order is done, or rests at the venue until something happens. `order`: this one goes
-    on with its next step at once, and this is how the last one left it.
+    on with its next step at once, and this is how the last one left it. `left`: it was given back already, in the write that left it
+    like this; others are followed after that.
     """
 
     follow: tuple[UUID, ...] = ()
     then: "Callable[[Held], Next] | None" = None
     again_s: int | None = None
     order: "Order | None" = None
+    left: "Order | None" = None
 
 
 def done() -> Next:
@@ -37,6 +39,11 @@ def again(seconds: int) -> Next:
 def follow(*orders: UUID, then: "Callable[[Held], Next] | None" = None) -> Next:
     """Carry on with these orders at once, then with the rest of this step."""
     return Next(follow=orders, then=then)
+
+
+def left(order: "Order", *orders: UUID) -> Next:
+    """The order ended, or waits for the venue alone, and was given back as it was moved there; then carry on with these others."""
+    return Next(follow=orders, left=order)
 
 
 def go_on(order: "Order") -> Next:

@@ -22,7 +22,7 @@ from outcry.orders.outcomes import Known, Void, ask_again_s
 from outcry.orders.pages import page_late_stop, page_signer, page_unknown, page_unprotected
 from outcry.orders.plan import has_open_exit, plan_cancel, plan_exit
 from outcry.orders.ports import Desk
-from outcry.orders.progress import Next, again, done, follow, go_on
+from outcry.orders.progress import Next, again, done, follow, go_on, left
 from outcry.orders.risk import Refusal
 from outcry.positions import store as positions_store
 from outcry.positions.model import GONE, Position, PositionStatus
@@ -60,6 +60,7 @@ class Rested:
 
     position: Position | None = None
     replaces: bool = False
+    order: Order | None = None  # given back already: there is nothing more to do for it
 
 
 class ProtectStep:
@@ -73,17 +74,13 @@ class ProtectStep:
         """Place the protection, or see what became of the one that rests."""
         order = held.order
         assert order.position_id is not None
-        with self._desk.database.transaction() as tx:
-            position = positions_store.load(tx, order.position_id)
-        assert position is not None
         if order.status in {OrderStatus.RESTING, OrderStatus.CANCELLING}:
-            return self._look(held, position)
-        if position.status in GONE and (order.attempt, ActionKind.PLACE) not in held.requests:
-            return self._end(held, OrderStatus.CANCELLED, Reason.NO_LONGER_NEEDED)
+            return self._look(held, self._position(order))
         venue = self._desk.venue_of(order)
         market = self._desk.market(venue, order.market)
         assert market is not None, "a held position names a listed market"
         rested = Rested()
+        seen: list[Position] = []
         known = self._carrier.carry(
             held,
             self._request(held, venue, market),
@@ -91,18 +88,24 @@ class ProtectStep:
             attempt=order.attempt,
             kind=ActionKind.PLACE,
             lasting=PROTECTION_LIVES,
-            still=lambda tx: self._still_wanted(tx, order),
+            guard=lambda tx: self._still_wanted(tx, order, seen),
+            still=lambda tx: self._still_wanted(tx, order, seen),
             learn=lambda tx, outcome: self._rest(tx, held, outcome, rested),
         )
-        assert not isinstance(known, Barred), "a protection is never barred"
-        return self._learn(held, position, known, rested)
+        if isinstance(known, Barred):
+            return self._end(held, OrderStatus.CANCELLED, Reason.NO_LONGER_NEEDED)
+        return self._learn(held, seen[-1] if seen else self._position(order), known, rested)
 
-    def _still_wanted(self, tx: Transaction, order: Order) -> Refusal | None:
-        """A protection of a position that is gone is not sent once more."""
-        assert order.position_id is not None
-        position = positions_store.load(tx, order.position_id)
-        is_wanted = position is not None and position.status not in GONE
-        return None if is_wanted else Refusal(Reason.NO_LONGER_NEEDED, "its position is gone")
+    def _still_wanted(self, tx: Transaction, order: Order, seen: list[Position]) -> Refusal | None:
+        """A protection of a position that is gone is not sent, nor sent once more."""
+        position = _position(tx, order)
+        seen.append(position)
+        is_gone = position.status in GONE
+        return Refusal(Reason.NO_LONGER_NEEDED, "its position is gone") if is_gone else None
+
+    def _position(self, order: Order) -> Position:
+        with self._desk.database.transaction() as tx:
+            return _position(tx, order)
 
     def _request(self, held: Held, venue: Venue, market: Market) -> Place:
         order = held.order
@@ -143,10 +146,14 @@ class ProtectStep:
             return
         assert order.position_id is not None
         now = self._desk.clock.now()
-        store.move(tx, order, OrderStatus.RESTING, held=held.claim, now=now, next_ring_at=None)
         position = positions_store.load(tx, order.position_id, lock=True)
         assert position is not None
         rested.position = position
+        rested.replaces = order.leg == STOP_LEG and order.sequence > 0 and bool(self._older(tx, order))
+        if rested.replaces or position.status in GONE:
+            store.move(tx, order, OrderStatus.RESTING, held=held.claim, now=now, next_ring_at=None)
+        else:
+            rested.order = store.leave(tx, order, OrderStatus.RESTING, held=held.claim, now=now)
         if order.leg != STOP_LEG or position.status in GONE:
             return
         if position.protected_at is None and position.protect_by is not None and now > position.protect_by:
@@ -161,7 +168,6 @@ class ProtectStep:
             protect_by=None,
             status=status.value,
         )
-        rested.replaces = order.sequence > 0 and bool(self._older(tx, order))
 
     def _plan_cancel(self, tx: Transaction, position: Position, target: Order) -> list[UUID]:
         cancel = plan_cancel(
@@ -179,11 +185,14 @@ class ProtectStep:
         """It was acknowledged. A stop that replaces another one is read back before the other is taken off."""
         if rested.position is None:  # it was acknowledged to somebody else, who did not get to note it
             with self._desk.database.transaction() as tx:
+                store.load(tx, held.order.order_id, lock=True)  # before its position, as everywhere
                 self._rest(tx, held, resting, rested)
         assert rested.position is not None
         if rested.position.status in GONE:
             return again(1)  # it came to rest after the position was gone: look at it again and take it off
-        return self._look(held, rested.position) if rested.replaces else done()
+        if rested.order is not None:
+            return left(rested.order)
+        return self._look(held, rested.position)
 
     def _older(self, tx: Transaction, order: Order) -> list[Order]:
         """The resting stops that this one replaces."""
@@ -323,10 +332,11 @@ class ProtectStep:
 
     def _end(self, held: Held, to: OrderStatus, reason: Reason) -> Next:
         with self._desk.database.transaction() as tx:
-            store.move(tx, held.order, to, held=held.claim, now=self._desk.clock.now(), reason=reason.value)
+            now = self._desk.clock.now()
+            ended = store.leave(tx, held.order, to, held=held.claim, now=now, reason=reason.value)
             if held.order.leg == STOP_LEG:
                 store.forget_protection(tx, held.order)
-        return done()
+        return left(ended)
 
     def _set(self, held: Held, to: OrderStatus) -> None:
         with self._desk.database.transaction() as tx:
@@ -342,3 +352,10 @@ class ProtectStep:
             attempt=held.order.attempt + 1,
             **fields,
         )
+
+
+def _position(tx: Transaction, order: Order) -> Position:
+    assert order.position_id is not None
+    position = positions_store.load(tx, order.position_id)
+    assert position is not None, "a protection names a position that exists"
+    return position

@@ -33,6 +33,9 @@ _ORDER = """
 _REQUESTS = """
     array(select array[cast(a.attempt as text), a.kind] from actions a where a.order_id = orders.order_id) as requests
 """
+_STAYS_DUE = """
+    next_ring_at = case when next_ring_at is distinct from cast(:seen as timestamptz) then next_ring_at end
+"""
 _FIELDS = frozenset(each.name for each in fields_of(Order))
 
 
@@ -52,9 +55,12 @@ def order_from(row: Row) -> Order:
     )
 
 
-def load(tx: Transaction, order_id: UUID) -> Order | None:
-    """One order, or None."""
-    row = tx.one(f"select {_ORDER} from orders where order_id = :order_id", order_id=order_id)
+def load(tx: Transaction, order_id: UUID, *, lock: bool = False) -> Order | None:
+    """One order, or None; `lock` holds it until the transaction ends."""
+    row = tx.one(
+        f"select {_ORDER} from orders where order_id = :order_id {'for update' if lock else ''}",
+        order_id=order_id,
+    )
     return None if row is None else order_from(row)
 
 
@@ -135,6 +141,34 @@ def move(
         token=held.token,
         allowed=from_where(to),
         **{name: json.dumps(value) if name == "plan" else value for name, value in fields.items()},
+    )
+    if touched != 1:
+        raise LostClaim(f"order {order.order_id} was continued by somebody else")
+    return replace(order, status=to, **{name: fields[name] for name in fields if name in _FIELDS})
+
+
+def leave(
+    tx: Transaction, order: Order, to: OrderStatus, *, held: Claim, now: datetime, **fields: Any
+) -> Order:
+    """Move a claimed order to where nobody has to work on it, and give it back in the same write. Raises LostClaim.
+
+    One that has not ended stays due where somebody made it due while the claim was held: a wake-up is never overwritten.
+    """
+    columns = "".join(f", {name} = :{name}" for name in fields)
+    ending = "finished_at = :now, next_ring_at = null" if to in TERMINAL else _STAYS_DUE
+    touched = tx.execute(
+        f"""
+        update orders set status = :to, updated_at = :now, claim_token = null, claimed_until = null, last_error = null, attempts = 0,
+               {ending}{columns}
+         where order_id = :order_id and claim_token = :token and status = any(cast(:allowed as text[]))
+        """,
+        to=to.value,
+        now=now,
+        order_id=order.order_id,
+        token=held.token,
+        allowed=from_where(to),
+        **({} if to in TERMINAL else {"seen": held.due_at}),
+        **fields,
     )
     if touched != 1:
         raise LostClaim(f"order {order.order_id} was continued by somebody else")
