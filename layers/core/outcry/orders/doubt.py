@@ -112,4 +112,8 @@ def sizes_after(fills: Iterable[tuple[datetime, Decimal, bool, Decimal]]) -> set
     """The signed size after the latest fills (time, size before, whether bought, size); several where they share a moment."""
     listed = list(fills)
     last = max((at for at, *_ in listed), default=None)
-    return {before + (size if bought else -size) for at, before, bought, size in listed if at == last}
+    latest = [
+        (before, before + (size if bought else -size)) for at, before, bought, size in listed if at == last
+    ]
+    ends = {after for _, after in latest}
+    return ends - {before for before, _ in latest} or ends

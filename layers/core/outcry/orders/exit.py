@@ -3,24 +3,33 @@
 Promises:
 - Nothing blocks an exit: no pause, no lock, no cap, no balance, no entry in front. A venue outage only sets the next ring.
 - Each attempt is reduce-only and short-lived; its bound widens in steps to a floor and repeats there, with a page to a person.
-- Only our own size is closed: what others hold in the place is never sold.
-- An entry of the place that is not final is killed first where it was not sent, and waited out where it may have been.
+- Only our own size is closed: what others hold in the place, as far as the fills tell, is never sold.
+- An entry of the place that is not final is ended first where it was not sent; where it may have been, its nonce is used up. What the
+  venue shows is closed meanwhile, and the exit ends only once the entry is final.
+- What is refused again and again is tried ever more rarely, at least every five minutes; a person is paged each hour that it lasts.
 """
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from outcry.orders import actions_store, store, unknown_store
+from outcry.orders import actions_store, doubt_store, store, unknown_store
 from outcry.orders.carry import Barred, Carrier, Held
 from outcry.orders.doubt import INDEX_LAG
 from outcry.orders.fills import FillCollector
 from outcry.orders.lifecycle import client_order_id, is_expired
 from outcry.orders.model import ActionKind, ActionStatus, Order, OrderKind, OrderStatus
 from outcry.orders.outcomes import Known, Void, ask_again_s
-from outcry.orders.pages import page_exit_at_floor, page_signer, page_unknown, page_unreadable
+from outcry.orders.pages import (
+    page_exit_at_floor,
+    page_exit_put_off,
+    page_signer,
+    page_unknown,
+    page_unreadable,
+)
 from outcry.orders.ports import Desk
-from outcry.orders.progress import Next, again, follow, go_on, left
+from outcry.orders.progress import Next, again, follow, go_on, left, widening_s
 from outcry.orders.risk import exit_bound, is_at_exit_floor
 from outcry.positions import store as positions_store
 from outcry.positions.model import GONE, Position, PositionStatus
@@ -33,6 +42,9 @@ from outcry.venues.port import Ambiguous, Done, Filled, NotSent, Outcome, Place,
 EXIT_LIVES = timedelta(seconds=8)
 OUTAGE_RING_S = 5
 MOST_PATIENT_S = 15  # an attempt in doubt keeps the position waiting
+REFUSED_FIRST_S, MOST_REFUSED_S = 15, 300
+PAGE_AFTER_REFUSALS = 5
+_FIRST_PATIENCE_S = {RefusalKind.LATER: 5, RefusalKind.SIGNER: 60}
 PENDING_RING_S = 20  # the fills did not come at once: they are asked for in peace
 
 
@@ -46,8 +58,11 @@ class ExitStep:
 
     def __call__(self, held: Held) -> Next:
         """Bring the position nearer to flat. Never raises for a venue that cannot be reached."""
+        return self._patiently(self._advance, held)
+
+    def _patiently(self, step: Callable[[Held], Next], held: Held) -> Next:
         try:
-            return self._advance(held)
+            return step(held)
         except VenueUnreachable:
             logger.warning(
                 "An exit waits for a venue that does not answer", extra={"order_id": str(held.order.order_id)}
@@ -67,6 +82,16 @@ class ExitStep:
             # continue what is under way; the figures are prepared already
             return self._attempt(held, Decimal(0), Decimal(0))
         entry = self._kill_entry(order)
+        if (
+            entry is not None
+        ):  # its own step uses up its nonce, now that an exit stands; then what is held is closed
+            return follow(entry.order_id, then=lambda held: self._patiently(self._close, held))
+        return self._close(held)
+
+    def _close(self, held: Held) -> Next:
+        """Close of what the venue shows as much as is ours."""
+        order = held.order
+        assert order.position_id is not None
         collected = self._collector.collect(held.account, also=[order.position_id])
         position = collected.positions[order.position_id]
         if position.status in GONE:
@@ -75,17 +100,22 @@ class ExitStep:
         snapshot = venue.account(held.account.address)
         holding = snapshot.holdings.get(order.market)
         shown = Decimal(0) if holding is None else holding.size * order.side.sign
-        if entry is not None and position.held == 0:
-            return follow(entry.order_id, then=lambda _: again(2))
         if shown <= 0:
             return self._flat_but_open(held, position)
-        size = min(shown, position.held)
-        if size <= 0:
-            return again(3)  # what the venue shows is not ours, as far as the fills say
+        size = min(shown - self._foreign(order, position), position.held)
+        if size <= 0:  # what the venue shows is not ours, as far as the fills say
+            return self._flat_but_open(held, position) if position.held > 0 else again(3)
         mark = venue.marks().prices.get(order.market)
         if mark is None:
             raise VenueUnreachable("no mark for a market that we hold")
         return self._attempt(held, size, mark)
+
+    def _foreign(self, order: Order, position: Position) -> Decimal:
+        """What others hold on our side of the place, by the latest fill that is listed: what it left beyond our own fills."""
+        with self._desk.database.transaction() as tx:
+            after = doubt_store.sizes_last_stored(tx, order.account_id, order.market)
+        held_in_all = max(size * order.side.sign for size in after)
+        return max(held_in_all - position.size, Decimal(0))
 
     def _is_in_flight(self, order: Order) -> bool:
         with self._desk.database.transaction() as tx:
@@ -155,8 +185,13 @@ class ExitStep:
 
     def _count(self, tx: Transaction, held: Held, outcome: Outcome, after: list[Order]) -> None:
         """After a fill the next attempt sees what is left: it is begun in the transaction that records the answer."""
-        if isinstance(outcome, Filled):
-            after.append(self._begin_next(tx, held))
+        if not isinstance(outcome, Filled):
+            return
+        fields: dict[str, Any] = {}
+        if refusals(held.order):
+            plan = {name: value for name, value in held.order.plan.items() if name != "refused"}
+            fields = {"plan": plan, "detail": None}
+        after.append(self._begin_next(tx, held, **fields))
 
     def _learn(self, held: Held, known: Known) -> Next:
         order = held.order
@@ -171,27 +206,39 @@ class ExitStep:
                         page_exit_at_floor(tx, held, now=now)
                 wider = {"plan": {**order.plan, "widened": widened(order) + 1}}
                 return self._next_attempt(held, wait_s=5 if at_floor else 0, **wider)
-            case Refused(kind=RefusalKind.ALREADY_FLAT) | Void():
+            case Refused(kind=RefusalKind.ALREADY_FLAT):
+                plan = {**order.plan, "refused": refusals(order) + 1}
+                wait_s = widening_s(refusals(order), first_s=1, most_s=PENDING_RING_S)
+                return self._next_attempt(held, wait_s=wait_s, plan=plan)
+            case Void():
                 return self._next_attempt(held, wait_s=1)
-            case Refused(kind=RefusalKind.LATER):
-                return self._next_attempt(held, wait_s=5)
-            case Refused(kind=RefusalKind.SIGNER):
-                with self._desk.database.transaction() as tx:
-                    page_signer(tx, held, known, now=now)
-                    assert order.position_id is not None
-                    positions_store.mark_unmanaged(tx, order.position_id, now=now)
-                self._desk.signers.forget(held.account)
-                return self._next_attempt(held, wait_s=60)
             case Refused():
-                with self._desk.database.transaction() as tx:
-                    page_unknown(tx, held, known, now=now)
-                return self._next_attempt(held, wait_s=15)
+                return self._refused(held, known, now)
             case NotSent():
                 return again(OUTAGE_RING_S)
             case Ambiguous() | Resting() | Done():
                 with self._desk.database.transaction() as tx:
                     store.move(tx, order, OrderStatus.UNKNOWN, held=held.claim, now=now)
                 return again(min(ask_again_s(known, 2), MOST_PATIENT_S))
+
+    def _refused(self, held: Held, refused: Refused, now: datetime) -> Next:
+        """Try again ever more rarely, with the reason on the order's row, and page each hour that it lasts."""
+        order = held.order
+        assert order.position_id is not None
+        first_s = _FIRST_PATIENCE_S.get(refused.kind, REFUSED_FIRST_S)
+        with self._desk.database.transaction() as tx:
+            if refused.kind is RefusalKind.SIGNER:
+                page_signer(tx, held, refused, now=now)
+                positions_store.mark_unmanaged(tx, order.position_id, now=now)
+            elif refused.kind is not RefusalKind.LATER:
+                page_unknown(tx, held, refused, now=now)
+            elif refusals(order) >= PAGE_AFTER_REFUSALS:
+                page_exit_put_off(tx, held, refused, now=now)
+        if refused.kind is RefusalKind.SIGNER:
+            self._desk.signers.forget(held.account)
+        plan = {**order.plan, "refused": refusals(order) + 1}
+        wait_s = widening_s(refusals(order), first_s=first_s, most_s=MOST_REFUSED_S)
+        return self._next_attempt(held, wait_s=wait_s, plan=plan, detail=refused.text[:500])
 
     def _next_attempt(self, held: Held, *, wait_s: int, **fields: Any) -> Next:
         """Whatever the last attempt did, the next one reads the venue again and closes what is left."""
@@ -229,6 +276,11 @@ class ExitStep:
             ended = store.leave(tx, held.order, to, held=held.claim, now=now, reason=reason)
             resting = store.of_position(tx, position.position_id, (OrderKind.PROTECT,), unfinished=True)
         return left(ended, *[order.order_id for order in resting])
+
+
+def refusals(order: Order) -> int:
+    """How often in a row the venue refused the exit for a reason that is not its price."""
+    return int(order.plan.get("refused", 0))
 
 
 def widened(order: Order) -> int:

@@ -170,6 +170,21 @@ def page_exit_at_floor(tx: Transaction, held: Held, *, now: datetime) -> None:
     )
 
 
+def page_exit_put_off(tx: Transaction, held: Held, refused: Refused, *, now: datetime) -> None:
+    """The venue takes no exit at the moment, and has not for a while. Told again each hour that this lasts."""
+    order = held.order
+    tell(
+        tx,
+        level=Level.PAGE,
+        topic="exits",
+        subject=f"{order.venue} takes no exit of {order.market} on {order.account_id} at the moment",
+        text=f"It says: {refused.text[:300]}. The exit goes on, at least every five minutes; its stop at the venue stays.",
+        dedupe_key=f"exit-put-off:{order.order_id}:{now:%Y-%m-%dT%H}",
+        now=now,
+        trace_id=order.trace_id,
+    )
+
+
 def page_unreadable(tx: Transaction, held: Held, error: Exception, *, now: datetime) -> None:
     """An exit cannot read what its venue shows: the answer is in no catalogue."""
     order = held.order
