@@ -18,6 +18,7 @@ from outcry.orders.canary import AGENT_ID as CANARY
 from outcry.orders.model import STOP_LEG
 from outcry.orders.plan import is_halted, plan_exit, plan_protection
 from outcry.orders.ports import Desk
+from outcry.orders.request_reserve import RequestReserve, tell_reserve
 from outcry.positions import store as positions_store
 from outcry.positions import watch_store
 from outcry.positions.standing import Standing
@@ -27,6 +28,7 @@ from outcry.runtime.queues import Ring
 from outcry.runtime.reasons import Reason
 from outcry.runtime.side import Side
 from outcry.venues.port import Market, TriggerKind, Venue
+from outcry.venues.weights import LIST_WEIGHT
 
 PROTECTIVE = frozenset({Reason.STOP_LOSS, Reason.TRAILING_STOP, Reason.LIQUIDATION_BUFFER})
 Moved = Sequence[tuple[Standing, Decision]]
@@ -38,12 +40,14 @@ class Actor:
     def __init__(self, desk: Desk, book: Book) -> None:
         self._desk = desk
         self._book = book
+        self._reserve = RequestReserve(desk.clock)
 
     def follow(self, moved: Moved, now: datetime) -> list[Ring]:
         """Write what moved and plan what follows; returns the orders to ring."""
         if not moved:
             return []
-        ratchets = [(p, d, *self._terms(p)) for p, d in moved if d.exit is None and d.ratchet_to is not None]
+        nearer = [(p, d) for p, d in moved if d.exit is None and d.ratchet_to is not None]
+        ratchets = [(p, d, *self._terms(p)) for p, d in nearer if self._has_requests(p, now)]
         staying = [(p, d) for p, d in moved if d.exit is None]
         with self._desk.database.transaction() as tx:
             count = watch_store.write_watches(
@@ -95,6 +99,16 @@ class Actor:
         market = self._desk.market(venue, position.market)
         assert market is not None, "a held position names a listed market"
         return venue, market
+
+    def _has_requests(self, position: Standing, now: datetime) -> bool:
+        """Whether the account may spend requests on a nearer stop; the one that rests stays where it is otherwise."""
+        account = self._desk.account(position.account_id)
+        venue = self._desk.venue(position.venue, position.network)
+        kept = self._reserve.objection(account, venue, may_ask=self._desk.affords(LIST_WEIGHT))
+        if kept is not None:
+            with self._desk.database.transaction() as tx:
+                tell_reserve(tx, account, kept, now=now)
+        return kept is None
 
     def _plan_exit(
         self, tx: Transaction, position: Standing, decision: Decision, now: datetime

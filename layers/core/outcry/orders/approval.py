@@ -14,6 +14,7 @@ from outcry.orders.approval_store import Booked, Scopes
 from outcry.orders.carry import Held
 from outcry.orders.model import Order, OrderStatus
 from outcry.orders.ports import Desk
+from outcry.orders.request_reserve import RequestReserve, tell_reserve
 from outcry.orders.risk import Facts, Refusal, entry_bound, refuse, room
 from outcry.orders.signers import objection
 from outcry.positions import store as positions_store
@@ -47,6 +48,7 @@ class Approver:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._modes: dict[str, tuple[datetime, AccountMode]] = {}
+        self.reserve = RequestReserve(desk.clock)
 
     def approve(self, held: Held) -> Order | Refusal:
         """The approved order, or why not. A refusal was recorded, unless it is a passing one: then ring again later.
@@ -60,6 +62,11 @@ class Approver:
             return self._skip(
                 held, Refusal(Reason.MARKET_NOT_LISTED, f"{plan.market} does not trade on {venue.name}")
             )
+        kept = self.reserve.objection(held.account, venue)
+        if kept is not None:
+            with self._desk.database.transaction() as tx:
+                tell_reserve(tx, held.account, kept, now=self._desk.clock.now())
+            return self._skip(held, kept)
         decided = self._read_and_decide(held, plan, venue, market)
         for _ in range(READINGS - 1):
             if isinstance(decided, Order) or decided.reason not in PASSING:

@@ -202,7 +202,12 @@ class EntryStep:
 
     def _refused(self, held: Held, refused: Refused) -> Next:
         order = held.order
-        if refused.kind is RefusalKind.LATER and not self._is_late(order):
+        is_out_of_requests = (
+            refused.reason is Reason.VENUE_RATE_LIMIT
+        )  # the next one of ten seconds is an exit's
+        if is_out_of_requests:
+            self._approver.reserve.forget(held.account)
+        if refused.kind is RefusalKind.LATER and not is_out_of_requests and not self._is_late(order):
             return self._next_attempt(held, wait_s=5)
         if refused.kind is RefusalKind.SIGNER:
             with self._desk.database.transaction() as tx:

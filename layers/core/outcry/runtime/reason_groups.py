@@ -79,6 +79,7 @@ _MEMBERS: dict[ReasonGroup, tuple[Reason, ...]] = {
         Reason.VENUE_NO_LIQUIDITY,
         Reason.VENUE_MARKET_STATE,
         Reason.VENUE_RATE_LIMIT,
+        Reason.REQUESTS_KEPT_FOR_EXITS,
         Reason.VENUE_NOT_NOW,
         Reason.VENUE_ALREADY_FLAT,
         Reason.VENUE_TRIGGER_CROSSED,

@@ -71,6 +71,7 @@ class Reason(StrEnum):
     VENUE_NO_LIQUIDITY = "VENUE_NO_LIQUIDITY"
     VENUE_MARKET_STATE = "VENUE_MARKET_STATE"
     VENUE_RATE_LIMIT = "VENUE_RATE_LIMIT"
+    REQUESTS_KEPT_FOR_EXITS = "REQUESTS_KEPT_FOR_EXITS"
     VENUE_NOT_NOW = "VENUE_NOT_NOW"
     VENUE_ALREADY_FLAT = "VENUE_ALREADY_FLAT"
     VENUE_TRIGGER_CROSSED = "VENUE_TRIGGER_CROSSED"
@@ -154,6 +155,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.VENUE_NO_LIQUIDITY: "Nothing rested within the price bound.",
     Reason.VENUE_MARKET_STATE: "The market does not take this order at this price now.",
     Reason.VENUE_RATE_LIMIT: "The venue's request limit is used up.",
+    Reason.REQUESTS_KEPT_FOR_EXITS: "The last requests that the venue allows the account are kept for exits.",
     Reason.VENUE_NOT_NOW: "The venue takes no such order at the moment.",
     Reason.VENUE_ALREADY_FLAT: "There was nothing left to reduce.",
     Reason.VENUE_TRIGGER_CROSSED: "The trigger price was already crossed.",

@@ -20,6 +20,7 @@ from typing import Any
 from outcry.runtime.clock import from_milliseconds
 from outcry.runtime.errors import BugError, UnknownAnswer
 from outcry.venues.approving import NamedSigner, Role
+from outcry.venues.counting import RequestBudget
 from outcry.venues.hyperliquid.wire import from_wire, from_wires, order_id
 from outcry.venues.port import (
     AccountMode,
@@ -231,6 +232,11 @@ def _one_way(row: Any) -> Any:
 def account_mode(body: Any) -> AccountMode:
     """`userAbstraction`: modes other than the two classic ones count margin in ways not shown here; a new one is unknown."""
     return _MODES[_text(body)]
+
+
+def request_budget(body: Any) -> RequestBudget:
+    """`userRateLimit`. What was bought on top (`nRequestsSurplus`) is not counted: nobody says when it is taken."""
+    return RequestBudget(used=_integer(body["nRequestsUsed"]), cap=_integer(body["nRequestsCap"]))
 
 
 # ─── orders ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -15,6 +15,7 @@ from outcry.runtime.errors import UnknownAnswer, VenueUnreachable
 from outcry.runtime.metrics import VenueError
 from outcry.runtime.reasons import Reason
 from outcry.venues.approving import NamedSigner, Role
+from outcry.venues.counting import RequestBudget
 from outcry.venues.hyperliquid import answers, signing, wire
 from outcry.venues.hyperliquid.answers import lower_address
 from outcry.venues.hyperliquid.client import LIMITED, Body, HttpAnswer, HyperliquidClient, count_failure
@@ -124,6 +125,10 @@ class HyperliquidVenue:
     def account_mode(self, address: str) -> AccountMode:
         """How the venue counts this account's margin. Weight 20."""
         return self._read({"type": "userAbstraction", "user": lower_address(address)}, answers.account_mode)
+
+    def request_budget(self, address: str) -> RequestBudget:
+        """How many requests the account has made in its life, and may make. Weight 20."""
+        return self._read({"type": "userRateLimit", "user": lower_address(address)}, answers.request_budget)
 
     def open_orders(self, address: str) -> Sequence[OpenOrder]:
         """Every resting order, triggers included. Weight 20."""
