@@ -103,12 +103,16 @@ class Bench:
 
 @contextmanager
 def bench(server: Server) -> Iterator[Bench]:
+    """A ledger at work on a database of its own."""
+    with server.database() as database, at_work(database) as here:
+        yield here
+
+
+@contextmanager
+def at_work(database: CountingDatabase) -> Iterator[Bench]:
     """A ledger at work on a local Hyperliquid, with BTC at 60,000 and nothing entered yet."""
     clock = FixedClock(NOON)
-    with (
-        server.database() as database,
-        HyperliquidServer(clock, config=build_config({"switches": {"ip_limit": False}})) as venue,
-    ):
+    with HyperliquidServer(clock, config=build_config({"switches": {"ip_limit": False}})) as venue:
         shop = Workshop(database, venue, clock)
         shop.mark("BTC", "60000")
         session = CountedSession()
@@ -126,7 +130,7 @@ def figures(server: Server, *, quick: bool) -> Iterator[Figure]:
     with bench(server) as here:
         commits = _commits(here.meter.database, 20 if quick else 60)
         for _ in range(cycles):
-            _cycle(here)
+            cycle(here)
         assert len(here.shop.venue_fills()) == 2 * cycles, "one fill set for each entry and each exit"
     yield figure(
         GROUP, "a bare commit", MS, commits, "one row written and committed: what each transaction waits for"
@@ -179,7 +183,8 @@ def _asked(spent: Sequence[Spent]) -> str:
     )
 
 
-def _cycle(here: Bench) -> None:
+def cycle(here: Bench) -> None:
+    """An entry with its stop and take-profit, one more take-profit, and the exit that closes it all."""
     shop = here.shop
     shop.clock.advance(BETWEEN)
     here.advance("an entry with its stop and take-profit", shop.plan_entry())

@@ -10,7 +10,7 @@ Promises:
 from datetime import timedelta
 from uuid import UUID
 
-from outcry.orders import actions_store, fills_store, store
+from outcry.orders import fills_store, store
 from outcry.orders.approval import PASSING, Approver, standing
 from outcry.orders.carry import Barred, Carrier, Held
 from outcry.orders.fills import FillCollector
@@ -187,16 +187,14 @@ class EntryStep:
         self._collector.collect(held.account, also=[order.position_id])
         now = self._desk.clock.now()
         with self._desk.database.transaction() as tx:
-            fresh = store.load(tx, order.order_id)
-            action = actions_store.action(tx, order.order_id, order.attempt, ActionKind.PLACE)
-            assert fresh is not None and action is not None
-            if action.acked_size is None or fresh.filled_size < action.acked_size:
+            filled, acked = fills_store.executed(tx, order.order_id)
+            if acked is None or filled < acked:
                 return again(2)
-            to = OrderStatus.FILLED if fresh.filled_size >= order.size else OrderStatus.PARTIAL_DONE
-            final = store.leave(tx, fresh, to, held=held.claim, now=now)
+            to = OrderStatus.FILLED if filled >= order.size else OrderStatus.PARTIAL_DONE
+            final = store.leave(tx, order, to, held=held.claim, now=now)
             if to is OrderStatus.PARTIAL_DONE:
                 fills_store.shrink_reservation(
-                    tx, order.position_id, notional_usd=fresh.filled_size, planned_usd=order.size
+                    tx, order.position_id, notional_usd=filled, planned_usd=order.size
                 )
         return left(final)
 

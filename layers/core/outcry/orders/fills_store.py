@@ -218,6 +218,20 @@ def insert_funding(
     return [row["position_id"] for row in touched if row["position_id"] is not None]
 
 
+def executed(tx: Transaction, order_id: UUID) -> tuple[Decimal, Decimal | None]:
+    """What the feed lists of an order, and what was acknowledged for its latest attempt; None: nothing was."""
+    row = tx.one(
+        """
+        select filled_size, (select acked_size from actions a
+                              where a.order_id = o.order_id and a.attempt = o.attempt and a.kind = 'place') as acked_size
+          from orders o where order_id = :order_id
+        """,
+        order_id=order_id,
+    )
+    assert row is not None, "orders are never deleted"
+    return row["filled_size"], row["acked_size"]
+
+
 def has_unfinished_entry(tx: Transaction, position_id: UUID) -> bool:
     """Whether an entry of this position may still bring size."""
     row = tx.one(
