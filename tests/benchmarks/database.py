@@ -6,9 +6,9 @@ the targets name are read back from the server, not assumed.
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -23,25 +23,35 @@ _TEMPLATE = "benchmark_template"
 
 @dataclass(slots=True)
 class Asked:
-    """How much of the database was used: transactions, statements in them, and seconds spent waiting for it."""
+    """How much of the database was used: transactions, statements in them, and seconds spent in statements and in commits."""
 
     transactions: int = 0
     statements: int = 0
     seconds: float = 0.0
+    commit_seconds: float = 0.0
 
     def copy(self) -> "Asked":
-        return Asked(self.transactions, self.statements, self.seconds)
+        return replace(self)
 
     def since(self, earlier: "Asked") -> "Asked":
         return Asked(
             self.transactions - earlier.transactions,
             self.statements - earlier.statements,
             self.seconds - earlier.seconds,
+            self.commit_seconds - earlier.commit_seconds,
+        )
+
+    def plus(self, other: "Asked") -> "Asked":
+        return Asked(
+            self.transactions + other.transactions,
+            self.statements + other.statements,
+            self.seconds + other.seconds,
+            self.commit_seconds + other.commit_seconds,
         )
 
 
 class CountingDatabase(Database):
-    """The real connection, which also counts. `begin` travels with a statement; `commit` is part of `seconds` and of no statement."""
+    """The real connection, which also counts. `begin` travels with a statement and is none; neither is `commit`."""
 
     def __init__(self, address: Address) -> None:
         super().__init__(address, network="local", statement_timeout_s=60)
@@ -55,17 +65,18 @@ class CountingDatabase(Database):
 
     def _run(self, sql: str, parameters: dict[str, Any]) -> tuple[PreparedStatement, Any]:
         self.asked.statements += 1
-        return self._timed(lambda: super(CountingDatabase, self)._run(sql, parameters))
-
-    def _commit(self) -> None:
-        self._timed(super()._commit)
-
-    def _timed[T](self, call: Callable[[], T]) -> T:
         began = time.perf_counter()
         try:
-            return call()
+            return super()._run(sql, parameters)
         finally:
             self.asked.seconds += time.perf_counter() - began
+
+    def _commit(self) -> None:
+        began = time.perf_counter()
+        try:
+            super()._commit()
+        finally:
+            self.asked.commit_seconds += time.perf_counter() - began
 
 
 @dataclass(slots=True)
