@@ -47,6 +47,7 @@ class Worker:
         self.limit: datetime | None = None
         self.is_dead = False
         self.was_at_limit = False
+        self.is_in_hook = False
         self.job: Job | None = None
         self.wake_at: datetime | None = None
         self.failure: BaseException | None = None
@@ -128,15 +129,19 @@ class Crew:
         return self._by_thread.get(threading.get_ident())
 
     def passed(self, edge: Edge, what: str) -> None:
-        """An edge was reached: die here, or let the hooks act, or give way. What is no worker's passes at once."""
+        """An edge was reached: die here, or let the hooks act, or give way. What is no worker's, or a hook's own, passes at once."""
         worker = self.current
-        if worker is None:
+        if worker is None or worker.is_in_hook:
             return
         if worker.is_dead:
             raise Died(worker.name)
         worker.passed += 1
-        for hook in self.hooks:
-            hook(worker, edge, what)
+        worker.is_in_hook = True
+        try:
+            for hook in self.hooks:
+                hook(worker, edge, what)
+        finally:
+            worker.is_in_hook = False
         if worker.passed == worker.kill_at:
             worker.die()
         if edge not in GIVES_WAY:
