@@ -123,6 +123,17 @@ def waiting(tx: Transaction) -> tuple[LedgerWaiting, ...]:
     return tuple(_waiting(row) for row in rows)
 
 
+def claimable_rows(tx: Transaction) -> int:
+    """How many rows there are that somebody claims or claimed, done or not."""
+    row = tx.one(
+        """
+        select (select count(*) from posts) + (select count(*) from calls) + (select count(*) from orders)
+               + (select count(*) from notices) as n
+        """
+    )
+    return int(row["n"]) if row else 0
+
+
 def _waiting(row: Row) -> LedgerWaiting:
     return LedgerWaiting(
         table=row["name"],

@@ -245,6 +245,7 @@ class Ledger:
     controls: tuple[LedgerControl, ...] = ()
     notices: tuple[LedgerNotice, ...] = ()
     waiting: tuple[LedgerWaiting, ...] = ()
+    claimable_rows: int = 0  # those that wait, and all that are done
     desk: LedgerDesk = LedgerDesk()
 
     def owned_fills(self) -> list[LedgerFill]:

@@ -70,7 +70,7 @@ def events_of(records: Iterable[dict[str, Any]]) -> list[VenueEvent]:
 
 
 def read_ledger(database: Database) -> Ledger:
-    """The ledger's live side, and how much there is on paper, in one snapshot of twelve statements."""
+    """The ledger's live side, and how much there is on paper, in one snapshot of some fifteen statements."""
     with database.transaction() as tx:
         tx.execute("set transaction isolation level repeatable read")
         desk = desk_store.desk(tx)
@@ -90,6 +90,7 @@ def read_ledger(database: Database) -> Ledger:
             controls=desk_store.controls(tx),
             notices=desk_store.notices(tx),
             waiting=desk_store.waiting(tx),
+            claimable_rows=desk_store.claimable_rows(tx),
             desk=desk,
         )
 

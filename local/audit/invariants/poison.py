@@ -14,9 +14,9 @@ _WOKEN_BY_THE_VENUE = frozenset({"RESTING"})
 
 
 def poison(facts: Facts) -> Judgement:
-    """Judged on every claimable row that is unfinished, or was set aside."""
-    rows = facts.ledger.waiting
-    return Judgement(Invariant.POISON, len(rows), tuple(what for row in rows for what in _judge(facts, row)))
+    """Judged on every claimable row: one that is done went on, whatever was set aside beside it."""
+    found = tuple(what for row in facts.ledger.waiting for what in _judge(facts, row))
+    return Judgement(Invariant.POISON, facts.ledger.claimable_rows, found)
 
 
 def _judge(facts: Facts, row: LedgerWaiting) -> Iterator[str]:

@@ -198,6 +198,7 @@ LEDGER = Ledger(
     controls=(LedgerControl("desk", "pause", 1_000, 5_000),),
     notices=(),
     waiting=(),
+    claimable_rows=5,
     desk=LedgerDesk(
         deployments={
             "d1": ("a1", "one", Caps({"per_trade_usd": Decimal(31_000), "per_account_usd": Decimal(60_000)}))

@@ -141,6 +141,4 @@ def test_f21_a_row_that_can_not_go_on_and_was_not_set_aside_is_named(row: dict[s
     ],
 )
 def test_a_row_that_waits_for_something_or_was_set_aside_with_its_reason_is_right(row: LedgerWaiting) -> None:
-    judged = said(Invariant.POISON, facts(ledger=replace(LEDGER, waiting=(row,))))
-
-    assert (judged.looked_at, judged.violations) == (1, ())
+    assert said(Invariant.POISON, facts(ledger=replace(LEDGER, waiting=(row,)))).violations == ()

@@ -26,7 +26,7 @@ def test_each_invariant_counts_what_it_was_judged_on() -> None:
         Invariant.LATENESS: 1,
         Invariant.PROFITS: 2,
         Invariant.FOREIGN: 3,
-        Invariant.POISON: 0,
+        Invariant.POISON: 5,
     }
 
 

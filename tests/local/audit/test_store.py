@@ -207,6 +207,7 @@ def test_what_waits_and_what_was_set_aside_is_read_and_what_is_done_is_not(disow
     (row,) = read_ledger(disowned).waiting
 
     assert (row.table, row.status, row.is_unfinished, row.due_ms) == ("orders", "PLANNED", True, FILLED_MS)
+    assert read_ledger(disowned).claimable_rows == 2
 
 
 def test_a_journal_with_a_gap_proves_nothing() -> None:
