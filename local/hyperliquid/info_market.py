@@ -5,6 +5,7 @@ its place in `universe`, delisted ones included. Never changes the venue.
 Source: Hyperliquid docs, info-endpoint (perpetuals).
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +22,7 @@ _INTERVALS = {
     "1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "2h": 120, "4h": 240,
     "8h": 480, "12h": 720, "1d": 1440, "3d": 4320, "1w": 10080, "1M": 43200,
 }  # fmt: skip
+_NOTHING = (ZERO, ZERO)
 SPOT_META: Json = {
     "tokens": [
         {
@@ -64,32 +66,34 @@ def meta(venue: Venue) -> Json:
     }
 
 
-def _context(venue: Venue, market: Market) -> Json:
+def _context(venue: Venue, market: Market, day: Mapping[str, tuple[Decimal, Decimal]]) -> Json:
     bid, ask = market.best(True), market.best(False)
     booked = bid is not None and ask is not None and not market.spec.delisted
     return {
         "funding": wire(market.funding_rate),
         "openInterest": wire(sum((abs(a.szi(market.name)) for a in venue.accounts.values()), ZERO)),
         "prevDayPx": wire(mark_at(market, venue.now_ms - _DAY_MS)),
-        "dayNtlVlm": wire(_day_volume(venue, market)),
+        "dayNtlVlm": wire(day.get(market.name, _NOTHING)[0]),
         "premium": "0.0" if booked else None,
         "oraclePx": wire(market.oracle),
         "markPx": wire(market.mark),
-        "midPx": wire(market.mid) if booked else None,
+        "midPx": wire(market.mid_of(bid, ask)) if booked else None,
         "impactPxs": [wire(bid or ZERO), wire(ask or ZERO)] if booked else None,
-        "dayBaseVlm": wire(_day_volume(venue, market, base=True)),
+        "dayBaseVlm": wire(day.get(market.name, _NOTHING)[1]),
     }
 
 
-def _day_volume(venue: Venue, market: Market, *, base: bool = False) -> Decimal:
-    since, total = venue.now_ms - _DAY_MS, ZERO
+def _day_volumes(venue: Venue) -> dict[str, tuple[Decimal, Decimal]]:
+    """What was traded in each market within a day: in USD, and in its own coin."""
+    since, totals = venue.now_ms - _DAY_MS, dict[str, tuple[Decimal, Decimal]]()
     for account in venue.accounts.values():
         for fill in reversed(account.fills):
             if fill["time"] < since:
                 break
-            if fill["coin"] == market.name:
-                total += Decimal(fill["sz"]) * (1 if base else Decimal(fill["px"]))
-    return total
+            usd, base = totals.get(fill["coin"], _NOTHING)
+            size = Decimal(fill["sz"])
+            totals[fill["coin"]] = (usd + size * Decimal(fill["px"]), base + size)
+    return totals
 
 
 def mark_at(market: Market, time_ms: int) -> Decimal:
@@ -103,7 +107,8 @@ def mark_at(market: Market, time_ms: int) -> Decimal:
 
 
 def meta_and_contexts(venue: Venue) -> list[Any]:
-    return [meta(venue), [_context(venue, market) for market in venue.markets]]
+    day = _day_volumes(venue)
+    return [meta(venue), [_context(venue, market, day) for market in venue.markets]]
 
 
 def all_mids(venue: Venue) -> Json:

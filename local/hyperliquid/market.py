@@ -33,6 +33,7 @@ class Market:
     taken: dict[bool, Decimal] = field(default_factory=lambda: {True: ZERO, False: ZERO})
     overrides: dict[bool, list[Level]] = field(default_factory=dict)
     ladder: dict[bool, list[Level]] = field(default_factory=dict)
+    tops: dict[bool, Decimal | None] = field(default_factory=dict)
     level_usd: Decimal | None = None
     empty: set[bool] = field(default_factory=set)
 
@@ -53,21 +54,28 @@ class Market:
     def refresh(self) -> None:
         self.taken = {True: ZERO, False: ZERO}
         self.ladder.clear()
+        self.tops.clear()
 
     def refill(self, now_ms: int, after_ms: int) -> None:
         """Give back what was taken once `after_ms` have passed."""
         if now_ms - self.taken_at_ms >= after_ms:
             self.taken = {True: ZERO, False: ZERO}
 
-    def _build(self, is_bid: bool) -> list[Level]:
+    def _level_size(self) -> Decimal:
+        worth = self.spec.level_usd if self.level_usd is None else self.level_usd
+        return to_lot(worth / self.mark, self.spec.sz_decimals, ROUND_DOWN)
+
+    def _level_price(self, is_bid: bool, step: int) -> Decimal:
         spec, sign = self.spec, (-1 if is_bid else 1)
-        worth = spec.level_usd if self.level_usd is None else self.level_usd
-        size = to_lot(worth / self.mark, spec.sz_decimals, ROUND_DOWN)
+        bps = spec.spread_bps / 2 + spec.level_step_bps * step
+        raw = self.mark * (1 + sign * bps / _BPS)
+        return to_tick(raw, spec.sz_decimals, ROUND_FLOOR if is_bid else ROUND_CEILING)
+
+    def _build(self, is_bid: bool) -> list[Level]:
+        size = self._level_size()
         rows: list[Level] = []
-        for step in range(spec.levels if size > 0 else 0):
-            bps = spec.spread_bps / 2 + spec.level_step_bps * step
-            raw = self.mark * (1 + sign * bps / _BPS)
-            price = to_tick(raw, spec.sz_decimals, ROUND_FLOOR if is_bid else ROUND_CEILING)
+        for step in range(self.spec.levels if size > 0 else 0):
+            price = self._level_price(is_bid, step)
             if price > 0 and (not rows or price != rows[-1][0]):
                 rows.append((price, size))
             elif rows:
@@ -96,12 +104,22 @@ class Market:
         return left
 
     def best(self, is_bid: bool) -> Decimal | None:
-        rows = self.levels(is_bid)
-        return rows[0][0] if rows else None
+        """The first price of a side. Of a book that nobody took from, it alone is worked out."""
+        if self.taken[is_bid] or is_bid in self.overrides or is_bid in self.empty:
+            rows = self.levels(is_bid)
+            return rows[0][0] if rows else None
+        if is_bid not in self.tops:
+            has_levels = self.spec.levels > 0 and self._level_size() > 0
+            price = self._level_price(is_bid, 0) if has_levels else ZERO
+            self.tops[is_bid] = price if price > 0 else None
+        return self.tops[is_bid]
 
     @property
     def mid(self) -> Decimal:
-        bid, ask = self.best(True), self.best(False)
+        return self.mid_of(self.best(True), self.best(False))
+
+    def mid_of(self, bid: Decimal | None, ask: Decimal | None) -> Decimal:
+        """The mid of the best prices, or the mark where a side is empty."""
         if bid is None or ask is None:
             return self.mark
         return to_tick((bid + ask) / 2, self.spec.sz_decimals, ROUND_DOWN)

@@ -89,3 +89,13 @@ def test_an_agent_that_the_venue_prunes_takes_its_orders_along_or_not(
 
     assert desk.send({"type": "noop"})["status"] == "err"
     assert len(info(desk, "frontendOpenOrders")) == left
+
+
+def test_the_best_price_is_that_of_the_whole_book_whatever_was_asked_first(make_desk: Any) -> None:
+    first, second = make_desk(), make_desk()
+    for market in first.engine.venue.markets:
+        twin = second.engine.venue.by_name[market.name]
+        for is_bid in (True, False):
+            rows = twin.levels(is_bid)
+
+            assert market.best(is_bid) == (rows[0][0] if rows else None), market.name
