@@ -1,8 +1,8 @@
-"""`python -m local demo …`, `stack …`, `sim …`, `crash …`: what of `local/` a person starts by name."""
+"""`python -m local demo …`, `stack …`, `sim …`, `crash …`, `load …`: what of `local/` a person starts by name."""
 
 import sys
 
-_USAGE = "usage: python -m local demo|stack|sim|crash [--help] …"
+_USAGE = "usage: python -m local demo|stack|sim|crash|load [--help] …"
 
 
 def main(arguments: list[str]) -> int:
@@ -24,6 +24,10 @@ def main(arguments: list[str]) -> int:
             from local.simulation.command import main as simulate
 
             return simulate(rest)
+        case ["load", *rest]:
+            from local.load.run import main as load
+
+            return load(rest)
     print(_USAGE, file=sys.stderr)
     return 2
 
