@@ -9,19 +9,22 @@ import multiprocessing as mp
 import queue as queues
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from multiprocessing.process import BaseProcess
 from random import Random
+from threading import Thread
+from typing import Any
 
 from local.load import store
-from local.load.worker import Done, Inbox, Outbox, Ready, Rung, Setup, work
+from local.load.worker import Done, Inbox, Outbox, Ready, Rung, Setup, work, work_alone
 from outcry.runtime.clock import SystemClock
 from outcry.runtime.database import Database
 from outcry.runtime.queues import Queue
 
+_SPAWN = mp.get_context("spawn")
 _AGAIN_S = 1.0
 _SWEEP_EVERY_S = 2.0
 _LATE = timedelta(seconds=10)
@@ -35,7 +38,7 @@ class Crew:
 
     inboxes: Mapping[Queue, Inbox]
     outbox: Outbox
-    workers: Sequence[BaseProcess]
+    workers: Sequence[BaseProcess | Thread]
     random: Random
     twice: float = 0.0
     database: Database | None = None
@@ -43,6 +46,7 @@ class Crew:
     took_s: dict[Queue, list[float]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     ready: int = 0
+    started: float = field(default_factory=time.monotonic)
     _number: int = 0
     _swept_at: float = 0.0
     _swept: dict[str, datetime] = field(default_factory=dict)
@@ -107,17 +111,24 @@ class Crew:
 
 @contextmanager
 def crew_of(
-    setups: Sequence[Setup], *, shared: bool, random: Random, twice: float, database: Database
+    setups: Sequence[Setup],
+    *,
+    shared: bool,
+    random: Random,
+    twice: float,
+    database: Database,
+    as_threads: bool = False,
 ) -> Iterator[Crew]:
     """A worker for each setup, until the block ends. `shared`: one queue for both kinds of message, worked on by all."""
-    context = mp.get_context("spawn")
-    outbox: Outbox = context.Queue()
-    entries: Inbox = context.Queue()
-    exits: Inbox = entries if shared else context.Queue()
+    box: Callable[[], Any] = queues.SimpleQueue if as_threads else _SPAWN.Queue
+    outbox: Outbox = box()
+    entries: Inbox = box()
+    exits: Inbox = entries if shared else box()
     inboxes = {Queue.ENTRIES: entries, Queue.EXITS: exits}
-    workers = [
-        context.Process(target=work, args=(setup, inboxes[setup.queue], outbox), daemon=True)
-        for setup in setups
+    made = Thread if as_threads else _SPAWN.Process
+    target = work if as_threads else work_alone
+    workers: list[BaseProcess | Thread] = [
+        made(target=target, args=(setup, inboxes[setup.queue], outbox), daemon=True) for setup in setups
     ]
     for worker in workers:
         worker.start()
@@ -130,7 +141,7 @@ def crew_of(
         _end(workers, [inboxes[setup.queue] for setup in setups], outbox)
 
 
-def _end(workers: Sequence[BaseProcess], inboxes: Sequence[Inbox], outbox: Outbox) -> None:
+def _end(workers: Sequence[BaseProcess | Thread], inboxes: Sequence[Inbox], outbox: Outbox) -> None:
     for inbox in inboxes:
         inbox.put(None)
     until = time.monotonic() + _END_LIMIT_S
@@ -140,6 +151,6 @@ def _end(workers: Sequence[BaseProcess], inboxes: Sequence[Inbox], outbox: Outbo
         except queues.Empty:
             continue
     for worker in workers:
-        if worker.is_alive():
+        if isinstance(worker, BaseProcess) and worker.is_alive():
             worker.terminate()
-        worker.join()
+        worker.join(_END_LIMIT_S)

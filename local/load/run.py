@@ -5,6 +5,7 @@ bounded by orders and time. Figures are told and never judged; what was lost or 
 """
 
 import argparse
+import logging
 import sys
 import time
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ _ONE_SIGNER_SHARE = 10  # of so many orders one goes through the single signer
 def main(arguments: list[str]) -> int:
     """Run as the arguments say; the exit code."""
     options = _options(arguments)
+    logging.getLogger("outcry").setLevel(logging.CRITICAL)
     began = time.monotonic()
     until = began + options.limit_s
     with stage_of(options.accounts + 1, random=Random(options.seed)) as stage:

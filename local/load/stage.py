@@ -102,14 +102,15 @@ def stage_of(accounts: int, *, random: Random) -> Iterator[Stage]:
             clock, kms = SystemClock(), LocalKms(random)
             venue = HyperliquidVenue("local", venue_url, clock)
             stage = Stage(url, venue_url, journal, database, kms, dict(venue.marks().prices))
-            _set_up(stage, accounts, venue)
+            set_up(stage, accounts, venue)
             yield stage
         finally:
             database.close()
             process.stop(grace_s=5.0)
 
 
-def _set_up(stage: Stage, accounts: int, venue: HyperliquidVenue) -> None:
+def set_up(stage: Stage, accounts: int, venue: HyperliquidVenue) -> None:
+    """Apply the desk, fund its accounts, give each a signer, and let entries in."""
     now = stage.clock.now()
     migrate(stage.database, now=now)
     with stage.database.transaction() as tx:

@@ -104,12 +104,16 @@ def left_over(tx: Transaction, *, now: datetime) -> Row:
 
 
 def nonces(tx: Transaction) -> Row:
-    """Requests, signers, nonces that more than one request has, client ids likewise, and nonces above their signer's row."""
+    """Requests, signers, nonces and client ids that more than one request has, and nonces above their signer's row.
+
+    A no-op shares the nonce of what it kills.
+    """
     row = tx.one(
         """
+        with own as (select signer_address, nonce from actions where kind <> 'noop')
         select (select count(*) from actions) as requests,
                (select count(distinct signer_address) from actions) as signers,
-               (select count(*) from (select 1 from actions group by signer_address, nonce having count(*) > 1) as t) as doubled,
+               (select count(*) from (select 1 from own group by signer_address, nonce having count(*) > 1) as t) as doubled,
                (select count(*) from (select 1 from actions where kind = 'place' group by cloid having count(*) > 1) as t)
                    as doubled_cloids,
                (select count(*) from actions a join signers s using (signer_id) where a.nonce > s.last_nonce) as beyond

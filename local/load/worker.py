@@ -1,16 +1,16 @@
-"""One worker under load: a process of its own with a connection of its own, which advances the orders it is handed, one at a time.
+"""One worker under load: a process (in tests a thread) with a connection of its own, which advances the orders it is handed, one at a time.
 
 Promises: it does what `execute_orders` does, with the same parts; a failure is handed back as its kind, never swallowed; it ends when
 it is told to.
 """
 
-import multiprocessing as mp
+import logging
 import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 from outcry.agents import roster
@@ -26,8 +26,6 @@ from outcry.runtime.errors import InfrastructureError
 from outcry.runtime.queues import Queue, Ring
 from outcry.venues.hyperliquid.venue import HyperliquidVenue
 
-type Inbox = mp.Queue[str | None]
-type Outbox = mp.Queue[Ready | Rung | Done]
 _RUNS_FOR = timedelta(seconds=60)
 
 
@@ -55,6 +53,23 @@ class Done:
     error: str | None
 
 
+type Said = Ready | Rung | Done
+
+
+class Inbox(Protocol):
+    """Where orders to advance come from, until None: a queue of processes or of threads."""
+
+    def get(self) -> str | None: ...
+    def put(self, item: str | None) -> None: ...
+
+
+class Outbox(Protocol):
+    """Where a worker says what it rang and did. `get` raises queue.Empty after `timeout` seconds."""
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Said: ...
+    def put(self, item: Said) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
     """Where a worker finds everything. `kms` opens the keys; `niceness` is how far it stands back for others on this machine."""
@@ -75,10 +90,23 @@ class _Bell:
             self._outbox.put(Rung(queue, ring.id, delay_s))
 
 
+def work_alone(setup: Setup, inbox: Inbox, outbox: Outbox) -> None:
+    """Work in a process of one's own: with the setup's niceness, and without its lines in the log."""
+    os.nice(setup.niceness)
+    logging.getLogger("outcry").setLevel(logging.CRITICAL)
+    work(setup, inbox, outbox)
+
+
 def work(setup: Setup, inbox: Inbox, outbox: Outbox) -> None:
     """Work until a None comes."""
-    os.nice(setup.niceness)
-    executor = executor_of(setup, outbox)
+    database = Database(Address.from_url(setup.database_url), network="local")
+    try:
+        _work(setup, executor_of(setup, database, outbox), inbox, outbox)
+    finally:
+        database.close()
+
+
+def _work(setup: Setup, executor: Executor, inbox: Inbox, outbox: Outbox) -> None:
     outbox.put(Ready())
     while (order_id := inbox.get()) is not None:
         began = time.perf_counter()
@@ -90,10 +118,9 @@ def work(setup: Setup, inbox: Inbox, outbox: Outbox) -> None:
         outbox.put(Done(setup.queue, order_id, time.perf_counter() - began, error))
 
 
-def executor_of(setup: Setup, outbox: Outbox) -> Executor:
+def executor_of(setup: Setup, database: Database, outbox: Outbox) -> Executor:
     """What the function that executes orders is made of."""
     clock = SystemClock()
-    database = Database(Address.from_url(setup.database_url), network="local")
     venue = HyperliquidVenue("local", setup.venue_url, clock)
     desk = Desk(
         database=database,
