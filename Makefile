@@ -9,7 +9,7 @@ ARCHITECTURE ?= x86_64
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-local setup-test setup-build setup-check setup-stack demo sim mutants test check bench build runtime stack audit lock clean outcry
+.PHONY: help setup setup-local setup-test setup-build setup-check setup-stack demo sim mutants test check bench load build runtime stack audit lock clean outcry
 
 help:  ## this list
 	@echo "Outcry. First commands on a clean clone: make demo, make test."
@@ -51,6 +51,9 @@ check: setup-check  ## format, lint, types, imports between rooms, the template,
 
 bench: setup-local  ## the figures of docs/how-it-is-tested.md, measured here, beside their targets
 	@PYTHONPATH="$(CURDIR)" $(PY) tests/benchmarks/run.py $(ARGS)
+
+load: setup-local  ## 10,000 orders through 16 workers, then exits under an entry flood; ARGS="--orders 2000", ARGS="--help"
+	@$(PY) -m local load $(ARGS)
 
 outcry: setup  ## the operator's command line; ARGS="status"
 	@.venv/bin/outcry $(ARGS)

@@ -94,7 +94,7 @@ def activate(tx: Transaction, signer_id: str, now: datetime) -> bool:
     account = tx.one(
         """
         select a.account_id from accounts a join signers s using (account_id)
-         where s.signer_id = :signer_id for update of a
+         where s.signer_id = :signer_id for no key update of a
         """,
         signer_id=signer_id,
     )

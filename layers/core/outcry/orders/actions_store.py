@@ -133,7 +133,7 @@ def prepare(
 def next_paper_nonce(tx: Transaction, address: str, *, now: datetime) -> int:
     """A nonce that this paper account never used; the account's row stays locked until the transaction ends."""
     tx.all(
-        "select 1 as locked from accounts where venue = 'paper' and address = :address for update",
+        "select 1 as locked from accounts where venue = 'paper' and address = :address for no key update",
         address=address,
     )
     row = tx.one(

@@ -44,18 +44,21 @@ class Booked:
 def lock_scopes(tx: Transaction, account_id: str, deployment_id: str) -> Scopes:
     """Lock the agent, the account, then the deployment: always in this order, so that approvals never wait in a circle.
 
-    Each is locked because a cap counts over it: an agent's cap reaches over its accounts. A statement of its own: what is read after
-    it sees everything that was committed before it returned. Each step asks for the one before it, which is what orders the locks.
+    Each is locked because a cap counts over it: an agent's cap reaches over its accounts. No key of them ever changes, and the lock says
+    so: whoever only names them (an exit that is planned, a fill that is recorded) does not wait, and so closes no circle.
+
+    A statement of its own: what is read after it sees everything that was committed before it returned. Each step asks for the one
+    before it, which is what orders the locks.
     """
     row = tx.one(
         """
         with agent as materialized (
                  select agent_id from agents
-                  where agent_id = (select agent_id from deployments where deployment_id = :deployment_id) for update),
+                  where agent_id = (select agent_id from deployments where deployment_id = :deployment_id) for no key update),
              account as materialized (
-                 select limits from accounts where account_id = :account_id and exists (select from agent) for update)
+                 select limits from accounts where account_id = :account_id and exists (select from agent) for no key update)
         select agent_id, state, limits, (select limits from account) as account_limits
-          from deployments where deployment_id = :deployment_id and exists (select from account) for update
+          from deployments where deployment_id = :deployment_id and exists (select from account) for no key update
         """,
         deployment_id=deployment_id,
         account_id=account_id,

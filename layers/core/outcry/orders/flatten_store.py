@@ -18,7 +18,7 @@ def unsent_entries(tx: Transaction, scopes: Sequence[str]) -> list[UUID]:
         f"""
         select x.order_id from orders x join deployments d using (deployment_id)
          where x.kind = 'enter' and x.status = 'PLANNED' and x.finished_at is null and {_COVERED}
-         order by x.order_id for update of x skip locked
+         order by x.order_id for no key update of x skip locked
         """,
         scopes=list(scopes),
     )

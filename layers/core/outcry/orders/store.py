@@ -58,7 +58,7 @@ def order_from(row: Row) -> Order:
 def load(tx: Transaction, order_id: UUID, *, lock: bool = False) -> Order | None:
     """One order, or None; `lock` holds it until the transaction ends."""
     row = tx.one(
-        f"select {_ORDER} from orders where order_id = :order_id {'for update' if lock else ''}",
+        f"select {_ORDER} from orders where order_id = :order_id {'for no key update' if lock else ''}",
         order_id=order_id,
     )
     return None if row is None else order_from(row)

@@ -73,7 +73,7 @@ def insert_opening(
 def load(tx: Transaction, position_id: UUID, *, lock: bool = False) -> Position | None:
     """One position, or None; `lock` holds it until the transaction ends."""
     row = tx.one(
-        f"select {_POSITION} from positions where position_id = :position_id {'for update' if lock else ''}",
+        f"select {_POSITION} from positions where position_id = :position_id {'for no key update' if lock else ''}",
         position_id=position_id,
     )
     return None if row is None else position_from(row)

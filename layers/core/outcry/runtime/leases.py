@@ -72,7 +72,7 @@ def claim(
                select {what.key} as free_key, claim_token is not null as had_lapsed from {what.table}
                 where {what.key} = any(cast(:keys as {what.key_type}[]))
                   and quarantined_at is null and (claimed_until is null or claimed_until <= :now)
-                order by {what.key} for update skip locked)
+                order by {what.key} for no key update skip locked)
         update {what.table} set claim_token = :token, attempts = attempts + 1,
                claimed_until = case when {where} then cast(:soon as timestamptz) else cast(:until as timestamptz) end
           from free where {what.key} = free_key
@@ -170,7 +170,7 @@ def due(
                select {what.key} as chosen_key from {what.table}
                 where next_ring_at <= :now and quarantined_at is null
                   and (claimed_until is null or claimed_until <= :now) and {where}
-                order by {first} limit {MAX_RINGS_PER_SWEEP} for update skip locked),
+                order by {first} limit {MAX_RINGS_PER_SWEEP} for no key update skip locked),
              placed as (select chosen_key, row_number() over () as place from chosen),
              pushed as (
                update {what.table} set next_ring_at = cast(:now as timestamptz) + make_interval(
