@@ -7,6 +7,7 @@ these: it shows. Profits: each stretch from flat to flat at the venue (a trip) e
 realised, less fees, plus funding; the ledger's closed positions of that stretch must say the same.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -114,13 +115,17 @@ def trips(events: Sequence[VenueEvent], ledger: Ledger) -> list[Trip]:
         sizes[place] += event.signed_size
         if sizes[place] == 0:
             running.pop(place).end_ms = event.time_ms
+    by_place: dict[Place, list[Trip]] = defaultdict(list)
+    for trip in found:
+        by_place[trip.place].append(trip)
     for position in ledger.positions:
         if position.is_abandoned:
             continue  # nothing was earned by it, as the ledger has it: its trip stays unbooked
         # the last trip that had begun by then, with a second of grace for what is opened before its fill
-        begun = [t for t in found if t.place == position.place and t.start_ms <= position.opened_ms + 1_000]
+        here = by_place[position.place]
+        begun = bisect_right(here, position.opened_ms + 1_000, key=lambda trip: trip.start_ms)
         if begun:
-            begun[-1].positions.append(position)
+            here[begun - 1].positions.append(position)
     return found
 
 

@@ -1,11 +1,12 @@
 """One address, one limit: what each process behind it uses is seen by the others, and a fifth is kept for orders."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from outcry.runtime.clock import FixedClock
-from outcry.runtime.database import Database
+from outcry.runtime.database import Address, Database
 from outcry.venues.weights import PER_MINUTE, Weights
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -155,3 +156,39 @@ def test_a_booking_is_worth_a_statement_when_much_was_used_or_for_a_while(
     book(database, carrier)
     carrier.refused()
     assert carrier.is_to_be_booked()
+
+
+def test_many_that_book_at_once_lose_nothing_and_never_wait_in_a_circle(
+    database: Database, database_url: str
+) -> None:
+    def process(number: int) -> None:
+        own = Database(Address.from_url(database_url), network="local")
+        clock = FixedClock(NOON + timedelta(seconds=number))
+        weights = monitor(clock)
+        for _ in range(40):
+            weights.spend(3)
+            book(own, weights, ahead=2)
+            clock.advance(timedelta(seconds=45))  # so that old minutes are being removed by all of them
+            weights.spend(2)
+        own.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(process, number) for number in range(4)]:
+            done.result()
+
+    assert len(stored(database)) <= 13  # those of the last ten minutes, as whoever was last saw them
+
+
+def test_what_is_booked_is_the_sum_of_what_all_used(database: Database, database_url: str) -> None:
+    def process() -> None:
+        own, weights = Database(Address.from_url(database_url), network="local"), monitor(FixedClock(NOON))
+        for _ in range(25):
+            weights.spend(4)
+            book(own, weights)
+        own.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(process) for _ in range(4)]:
+            done.result()
+
+    assert stored(database) == [("shared 12:00", 400)]

@@ -66,6 +66,9 @@ def caps(facts: Facts) -> Judgement:
     steps: dict[Key, list[Step]] = defaultdict(list)
     bounds: dict[Key, Decimal] = {}
     begun: dict[Key, set[int]] = defaultdict(set)
+    of_agent: dict[str, list[Step]] = defaultdict(list)
+    for entry in entries:
+        of_agent[entry.agent_id] += entry.steps()
     for entry in entries:
         for key, cap, changes in _claims(facts, entry):
             bounds[key] = cap
@@ -74,9 +77,7 @@ def caps(facts: Facts) -> Judgement:
         for key, cap in _caps_of_agent(facts, entry):
             bounds[key] = cap
             begun[key].add(entry.from_ms)
-            steps[key] = [
-                step for other in entries if other.agent_id == entry.agent_id for step in other.steps()
-            ]
+            steps[key] = of_agent[entry.agent_id]
     for key, cap in bounds.items():
         violations += _over(key, cap, steps[key], begun[key])
     return Judgement(Invariant.CAPS, len(entries), tuple(violations))

@@ -6,7 +6,7 @@ the venue's for the time for which the position was held.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
 from local.audit.books import Trip, profit_differences, trips
@@ -28,9 +28,12 @@ def profits(facts: Facts) -> Judgement:
     at_venue = {
         (event.place, str(event.fields["tid"])): event for event in facts.events if event.kind == "fill"
     }
+    paid = _funding_by_place(facts.events)
     found = _comparable(facts)
     violations = [
-        what for position in closed for what in _judge(facts, position, fills[position.position_id], at_venue)
+        what
+        for position in closed
+        for what in _judge(facts, position, fills[position.position_id], at_venue, paid[position.place])
     ]
     violations += [
         f"{what}: profit differs by {usd} USD"
@@ -66,6 +69,7 @@ def _judge(
     position: LedgerPosition,
     fills: Sequence[LedgerFill],
     at_venue: dict[tuple[Place, str], VenueEvent],
+    paid: Sequence[VenueEvent],
 ) -> Iterator[str]:
     name = f"position {position.position_id} in {where(position.place)}"
     held = sum((fill.signed_size for fill in fills), ZERO)
@@ -84,7 +88,7 @@ def _judge(
             return  # a fill that the venue never had is another judgement's violation
         gross -= fill.signed_size * event.number("px")
         fees += event.number("fee") * abs(fill.signed_size) / event.number("sz")
-    funding = _funding(facts, position)
+    funding = _funding(facts, position, paid)
     if abs(position.fees_usd - fees) > _ROUNDING:
         yield f"{name} has paid {fees} in fees at the venue, the ledger says {position.fees_usd}"
     if position.funding_usd != funding and facts.is_settled:
@@ -94,16 +98,17 @@ def _judge(
         yield f"{name} has earned {expected} at the venue, the ledger says {position.realised_pnl_usd}"
 
 
-def _funding(facts: Facts, position: LedgerPosition) -> Decimal:
-    """What the venue paid into the place while the position was held."""
+def _funding_by_place(events: Iterable[VenueEvent]) -> dict[Place, list[VenueEvent]]:
+    found: dict[Place, list[VenueEvent]] = defaultdict(list)
+    for event in events:
+        if event.kind == "funding":
+            found[event.place].append(event)
+    return found
+
+
+def _funding(facts: Facts, position: LedgerPosition, paid: Sequence[VenueEvent]) -> Decimal:
+    """What the venue paid into the place while the position was held; `paid` is all that it ever paid there."""
     end_ms = facts.until_ms if position.closed_ms is None else position.closed_ms
     return sum(
-        (
-            event.number("usdc")
-            for event in facts.events
-            if event.kind == "funding"
-            and event.place == position.place
-            and position.opened_ms <= event.time_ms <= end_ms
-        ),
-        ZERO,
+        (event.number("usdc") for event in paid if position.opened_ms <= event.time_ms <= end_ms), ZERO
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from local.audit.exposure import Gap, exposure
 from local.audit.invariants.words import when, where
-from local.audit.model import LedgerPosition
+from local.audit.model import LedgerPosition, Place
 from local.audit.verdict import Facts, Invariant, Judgement
 
 _TELLING = frozenset({"warning", "page"})
@@ -34,6 +34,10 @@ class _History:
         self._orders: dict[str, list[str]] = defaultdict(list)
         self._exits: dict[str, list[int]] = defaultdict(list)
         position_of = {order.order_id: order.position_id for order in ledger.orders}
+        self._owned: dict[Place, list[LedgerPosition]] = defaultdict(list)
+        for position in ledger.positions:
+            if position.is_owned:
+                self._owned[position.place].append(position)
         for order in ledger.orders:
             if order.position_id is not None:
                 self._orders[order.position_id].append(order.order_id)
@@ -77,11 +81,7 @@ class _History:
 
     def _owner(self, gap: Gap) -> LedgerPosition | None:
         """The owned position of the place that was there last before the gap ended."""
-        begun = [
-            position
-            for position in self._facts.ledger.positions
-            if position.place == gap.place and position.is_owned and position.created_ms < gap.until_ms
-        ]
+        begun = [position for position in self._owned[gap.place] if position.created_ms < gap.until_ms]
         return max(begun, key=lambda position: position.created_ms, default=None)
 
     def _was_told(self, position: LedgerPosition, gap: Gap) -> bool:

@@ -11,7 +11,7 @@ from outcry.custody.record import Confirmation
 from outcry.orders.model import Order
 from outcry.runtime.clock import Clock
 from outcry.runtime.database import Database, Transaction
-from outcry.runtime.errors import BugError, UnknownAnswer, VenueUnreachable
+from outcry.runtime.errors import BugError, InfrastructureError, UnknownAnswer, VenueUnreachable
 from outcry.runtime.observability import logger
 from outcry.runtime.queues import Doorbell
 from outcry.venues.port import DigestSigner, Market, Venue
@@ -97,10 +97,17 @@ class Desk:
         return self.weights is None or self.weights.affords(weight)
 
     def book_weights(self) -> None:
-        """Book the request weight that was used, where it is worth a statement. Opens a transaction of its own."""
-        if self.weights is not None and self.weights.is_to_be_booked():
+        """Book the request weight that was used, where it is worth a statement. Opens a transaction of its own.
+
+        Never fails what was done before it: what could not be booked is booked the next time.
+        """
+        if self.weights is None or not self.weights.is_to_be_booked():
+            return
+        try:
             with self.database.transaction() as tx:
                 self.weights.book(tx)
+        except InfrastructureError as error:
+            logger.warning("Request weight could not be booked", extra={"kind": type(error).__name__})
 
     def venue_of(self, order: Order) -> Venue:
         """The venue that an order goes to."""
