@@ -77,7 +77,7 @@ class Ground:
         self.let_go()
         with self._admin.transaction() as tx:
             tx.script(self._empty)
-            tx.script(f"select setval('sim.ids', {seed % _LARGEST_SEED + 1} * 1000000)")
+            tx.script(f"select setval('sim.ids', {(seed % _LARGEST_SEED + 1) * 1_000_000})")
 
     # ─── faults ─────────────────────────────────────────────────────────────────────────────────────────────
 
