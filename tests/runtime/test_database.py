@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -46,6 +47,21 @@ def backend(tx: Transaction) -> int:
     row = tx.one("select pg_backend_pid() as pid")
     assert row is not None
     return int(row["pid"])
+
+
+def insert_alone(database: Database) -> None:
+    with database.transaction() as tx:
+        insert(tx)
+
+
+def until_it_waits(tx: Transaction) -> None:
+    """Come back once somebody waits for a lock."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if tx.one("select count(*) as waiting from pg_locks where not granted") != {"waiting": 0}:
+            return
+        time.sleep(0.02)
+    raise AssertionError("nobody waits")
 
 
 def kill(other: Database, pid: int) -> None:
@@ -201,6 +217,54 @@ def test_a_row_that_somebody_holds_too_long_may_be_tried_again(database: Databas
 
 
 @pytest.mark.usefixtures("table")
+def test_what_was_done_before_a_lock_timeout_is_undone_and_the_next_transaction_works(
+    database: Database, connect: Connect
+) -> None:
+    with database.transaction() as tx:
+        insert(tx, "held")
+    hasty = connect(lock_timeout_s=0.2)
+
+    def half_done() -> None:
+        with hasty.transaction() as waiting:
+            insert(waiting, "half")
+            waiting.execute("update amounts set amount = 3 where name = 'held'")
+
+    with database.transaction() as tx:
+        tx.execute("update amounts set amount = 2 where name = 'held'")
+        with pytest.raises(InfrastructureError, match="lock timeout"):
+            half_done()
+
+    with hasty.transaction() as tx:
+        insert(tx, "whole")
+    assert names(database) == ["held", "whole"]
+
+
+@pytest.mark.usefixtures("table")
+def test_a_serialization_failure_may_be_repeated_undoes_everything_and_the_next_transaction_works(
+    database: Database, connect: Connect
+) -> None:
+    with database.transaction() as tx:
+        insert(tx, "seen")
+    other = connect()
+
+    def overtaken() -> None:
+        with database.transaction() as tx:
+            tx.execute("set transaction isolation level repeatable read")
+            insert(tx, "half")
+            with other.transaction() as faster:
+                faster.execute("update amounts set amount = 2 where name = 'seen'")
+            tx.execute("update amounts set amount = 3 where name = 'seen'")
+
+    with pytest.raises(InfrastructureError, match="could not serialize") as failed:
+        overtaken()
+
+    assert not isinstance(failed.value, DatabaseUnavailable)
+    with database.transaction() as tx:
+        assert insert(tx, "whole") == 1
+    assert names(other) == ["seen", "whole"]
+
+
+@pytest.mark.usefixtures("table")
 def test_two_that_wait_for_each_other_are_told_apart_and_one_may_repeat(
     database: Database, connect: Connect
 ) -> None:
@@ -249,6 +313,44 @@ def test_a_connection_that_died_between_transactions_is_replaced_once(
 
 
 @pytest.mark.usefixtures("table")
+def test_a_connection_that_dies_with_the_first_statement_runs_it_once(
+    database: Database, connect: Connect
+) -> None:
+    with database.transaction() as tx:
+        pid = backend(tx)
+    holder = connect()
+
+    with ThreadPoolExecutor(1) as pool:
+        with holder.transaction() as tx:
+            tx.script("lock table amounts")
+            waiting = pool.submit(insert_alone, database)
+            until_it_waits(tx)
+            kill(connect(), pid)
+        waiting.result(timeout=10)
+
+    assert names(database) == ["one"]
+
+
+@pytest.mark.usefixtures("table")
+def test_a_new_connection_that_dies_with_its_first_statement_is_not_replaced(
+    database: Database, connect: Connect
+) -> None:
+    holder, fresh = connect(), connect()
+
+    with ThreadPoolExecutor(1) as pool, holder.transaction() as tx:
+        tx.script("lock table amounts")
+        waiting = pool.submit(insert_alone, fresh)
+        until_it_waits(tx)
+        tx.execute(
+            "select pg_terminate_backend(pid) from pg_locks where not granted and relation = 'amounts'::regclass"
+        )
+        with pytest.raises(DatabaseUnavailable):
+            waiting.result(timeout=10)
+
+    assert names(database) == []
+
+
+@pytest.mark.usefixtures("table")
 def test_f1_a_connection_that_dies_within_a_transaction_is_never_replaced_in_it(
     database: Database, connect: Connect
 ) -> None:
@@ -266,6 +368,9 @@ def test_f1_a_connection_that_dies_within_a_transaction_is_never_replaced_in_it(
 
     assert len(entered) == 1
     assert names(database) == []
+    with database.transaction() as tx:
+        assert insert(tx, "next") == 1
+    assert names(connect()) == ["next"]
 
 
 @pytest.mark.usefixtures("table")

@@ -14,7 +14,7 @@ A connection is never shared by threads.
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -104,6 +104,7 @@ class _Session:
         self.connection = connection
         self._prepared: dict[str, pg8000.native.PreparedStatement] = {}
         self._begin = connection.prepare("begin")
+        self._stream = connection._sock
 
     def run(
         self, sql: str, parameters: dict[str, Any], *, begins: bool
@@ -116,6 +117,12 @@ class _Session:
             self.connection.send_BIND(self._begin.name_bin, ())
             self.connection.send_EXECUTE()
         return statement, statement.run(**parameters)
+
+    def close(self) -> None:
+        """Hang up, also where the server is gone. The driver lets go of its stream; what an error still holds would keep it open."""
+        for close in (self.connection.close, self._stream.close):
+            with suppress(OSError, ValueError, pg8000.exceptions.Error):
+                close()
 
     def forget(self, sql: str) -> None:
         """Prepare a statement anew when it is run again."""
@@ -207,10 +214,7 @@ class Database:
         """Close the connection; the next transaction opens another."""
         session, self._session = self._session, None
         if session is not None:
-            try:
-                session.connection.close()
-            except (OSError, pg8000.exceptions.Error):
-                return
+            session.close()
 
     def _run(self, sql: str, parameters: dict[str, Any]) -> tuple[pg8000.native.PreparedStatement, Any]:
         """Run a statement of the open transaction. Where it is the first, a socket that died meanwhile is replaced once."""
