@@ -248,6 +248,20 @@ def test_f13_funding_that_is_listed_late_changes_the_profit_of_a_closed_position
     assert workshop.bells.rung == []
 
 
+def test_f13_funding_for_size_that_others_hold_beside_ours_is_not_ours(workshop: Workshop) -> None:
+    workshop.control("funding_rate", market="BTC", rate="0.0001")
+    workshop.enter()
+    ours = workshop.venue_size()
+    workshop.control("trade_by_hand", user=MASTER, coin="BTC", is_buy=True, sz=str(ours * 3))
+    workshop.clock.advance(timedelta(hours=1))
+
+    collect_funding(workshop)
+    close(workshop)
+
+    (paid,) = [Decimal(event["usdc"]) for event in workshop.server.engine.journal.of("funding")]
+    assert workshop.position()["funding_usd"] == round(paid / 4, 8) < 0
+
+
 def test_funding_outside_of_a_position_s_life_is_recorded_and_given_to_none(workshop: Workshop) -> None:
     before_it = workshop.clock.now() - timedelta(hours=1)
     workshop.enter()

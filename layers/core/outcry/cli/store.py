@@ -46,7 +46,9 @@ def held_positions(tx: Transaction, *, network: str, account: str | None) -> lis
                       sum(case when is_buy then size else -size end) as net_size
                  from fills where position_id = p.position_id) f on true
           left join lateral (
-               select sum(amount_usd) as funding_usd from funding_payments where position_id = p.position_id) g on true
+               select sum(amount_usd * case when coalesce(held_size, 0) = 0 then 1
+                                            else least(1, (p.size + p.acked_size) / abs(held_size)) end) as funding_usd
+                 from funding_payments where position_id = p.position_id) g on true
           left join lateral (
                select c.evidence, a.username
                  from orders o join signals s using (signal_id) join calls c using (call_id)

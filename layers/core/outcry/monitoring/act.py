@@ -12,6 +12,7 @@ from outcry.agents import roster
 from outcry.monitoring import store
 from outcry.monitoring.book import HELD, Book
 from outcry.monitoring.exits import Decision
+from outcry.monitoring.terms import terms_of
 from outcry.notices.model import Level
 from outcry.notices.tell import tell
 from outcry.orders.canary import AGENT_ID as CANARY
@@ -47,7 +48,11 @@ class Actor:
         if not moved:
             return []
         nearer = [(p, d) for p, d in moved if d.exit is None and d.ratchet_to is not None]
-        ratchets = [(p, d, *self._terms(p)) for p, d in nearer if self._has_requests(p, now)]
+        ratchets = [
+            (p, d, *terms)
+            for p, d in nearer
+            if self._has_requests(p, now) and (terms := terms_of(self._desk, p)) is not None
+        ]
         staying = [(p, d) for p, d in moved if d.exit is None]
         with self._desk.database.transaction() as tx:
             count = watch_store.write_watches(
@@ -93,12 +98,6 @@ class Actor:
                 now=now,
                 trace_id=position.trace_id,
             )
-
-    def _terms(self, position: Standing) -> tuple[Venue, Market]:
-        venue = self._desk.venue(position.venue, position.network)
-        market = self._desk.market(venue, position.market)
-        assert market is not None, "a held position names a listed market"
-        return venue, market
 
     def _has_requests(self, position: Standing, now: datetime) -> bool:
         """Whether the account may spend requests on a nearer stop; the one that rests stays where it is otherwise."""

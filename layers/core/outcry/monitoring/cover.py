@@ -5,6 +5,7 @@ Promises:
   accounts, the ledger is asked in a fixed number of statements.
 - A position of ours without a resting stop for five seconds is given a new one, whoever had it in hand. What is planned is planned
   against the row as it is then, locked.
+- A stop or a step that rests at the venue twice, or though the ledger has ended it, is taken off.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -15,8 +16,9 @@ from uuid import UUID
 from outcry.monitoring import store
 from outcry.monitoring.book import HELD, Page
 from outcry.monitoring.inspect import Inspector, Seen
+from outcry.monitoring.terms import terms_of
 from outcry.orders.model import STOP_LEG
-from outcry.orders.plan import plan_exit, plan_protection
+from outcry.orders.plan import plan_cancel, plan_exit, plan_protection
 from outcry.orders.ports import Desk
 from outcry.positions import store as positions_store
 from outcry.positions.model import Position
@@ -81,12 +83,16 @@ class Cover:
             for name, orders in resting.items()
             for position in _bare(pages[name].shelf.held, orders, now)
         ]
-        terms = {position.key: self._terms(position) for position in bare}
+        terms = {
+            position.key: found for position in bare if (found := terms_of(self._desk, position)) is not None
+        }
+        bare = [position for position in bare if position.key in terms]
         cloids = [order.cloid for orders in resting.values() for order in orders if order.cloid]
         names = list(resting)
         with self._desk.database.transaction() as tx:
             missing = store.missing_protections(tx, names, cloids, before=now - UNPROTECTED_FOR)
             rings = [Ring(str(row["order_id"]), row["trace_id"]) for row in missing]
+            rings += self._plan_cancels(tx, cloids, now)
             rings += self._plan_lost_targets(tx, names, {position.key for position in held}, now)
             placing = store.working_protections(tx, [p.position_id for p in bare]) if bare else {}
             for position in bare:
@@ -96,11 +102,25 @@ class Cover:
                     rings += self._protect_again(tx, position, *terms[position.key], now)
         return rings
 
-    def _terms(self, position: Standing) -> tuple[Venue, Market]:
-        venue = self._desk.venue(position.venue, position.network)
-        market = self._desk.market(venue, position.market)
-        assert market is not None, "a held position names a listed market"
-        return venue, market
+    def _plan_cancels(self, tx: Transaction, resting: Collection[str], now: datetime) -> list[Ring]:
+        """A stop or a step of ours that rests though it had ended, or was placed twice, is taken off: one of each is enough."""
+        rings: list[Ring] = []
+        for row in store.surplus_protections(tx, resting, before=now - UNPROTECTED_FOR) if resting else []:
+            position = positions_store.load(tx, row["position_id"], lock=True)
+            if position is None or position.deployment_id is None:
+                continue
+            cancel_id = plan_cancel(
+                tx,
+                position,
+                row["order_id"],
+                cloid=row["cloid"],
+                now=now,
+                trace_id=position.trace_id,
+                reason=Reason.NO_LONGER_NEEDED,
+            )
+            if cancel_id is not None:
+                rings.append(Ring(str(cancel_id), position.trace_id))
+        return rings
 
     def _plan_lost_targets(
         self, tx: Transaction, names: Sequence[str], held: Collection[str], now: datetime

@@ -121,6 +121,23 @@ class Inspector:
                 now=now,
             )
 
+    def page_unread_venue(self, venue: Venue, what: str, error: Exception) -> None:
+        """What a venue answers to everybody is not understood: a person must look."""
+        if not isinstance(error, UnknownAnswer):
+            return
+        now = self._desk.clock.now()
+        with self._desk.database.transaction() as tx:
+            unknown_store.keep(tx, venue.name, venue.network, error, now=now)
+            tell(
+                tx,
+                level=Level.PAGE,
+                topic="reconcile",
+                subject=f"The {what} of {venue.name} are not understood",
+                text=f"{error}. Stops at the venue stay; without marks no exit rule decides, without markets known ones serve.",
+                dedupe_key=f"unread-venue:{venue.name}:{venue.network}:{what}:{now:%Y-%m-%dT%H}",
+                now=now,
+            )
+
     def read_funding(self, seen: Iterable[Seen], pages: Mapping[str, Page]) -> None:
         """Funding comes hourly; it is asked for once after each full hour."""
         now = self._desk.clock.now()

@@ -29,7 +29,7 @@ from outcry.monitoring.standing import Standing
 from outcry.orders.fills import FillCollector
 from outcry.orders.ports import Desk
 from outcry.runtime.database import Transaction
-from outcry.runtime.errors import BugError, VenueUnreachable
+from outcry.runtime.errors import BugError, UnknownAnswer, VenueUnreachable
 from outcry.runtime.leases import end_leases, try_leases
 from outcry.runtime.observability import logger
 from outcry.runtime.queues import Queue, Ring
@@ -112,8 +112,8 @@ class Monitor:
 
     def _pass(self, leases: _Leases, now: datetime) -> int:
         live = self._desk.venue(*self._live)
-        marks = live.marks()
-        accounts = [self._desk.account(account_id) for account_id in leases.account_ids]
+        marks = self._marks(live)
+        accounts = self._on_record(leases.account_ids)
         due = [account for account in accounts if not self._can_wait(account, now)]
         seen = [found for account in due if (found := self._see(account, marks)) is not None]
         watched_ids = [account.account_id for account in accounts]
@@ -158,6 +158,26 @@ class Monitor:
             if one.is_watched and not pages[name].shelf.entries and not one.snapshot.holdings:
                 self._calm[name] = now
 
+    def _marks(self, live: Venue) -> Marks:
+        """Raises VenueUnreachable, also where the answer is not understood: then a person is told, and nothing is decided."""
+        try:
+            return live.marks()
+        except UnknownAnswer as error:
+            self._inspector.page_unread_venue(live, "marks", error)
+            raise VenueUnreachable("the marks are not understood") from error
+
+    def _on_record(self, account_ids: Sequence[str]) -> list[Account]:
+        """The accounts, without those that cannot be loaded: one of these stops the watch over no other."""
+        found = []
+        for account_id in account_ids:
+            try:
+                found.append(self._desk.account(account_id))
+            except BugError:
+                logger.error(
+                    "An account is not on record and is not watched", extra={"account_id": account_id}
+                )
+        return found
+
     def _are_markets_old(self, tx: Transaction, live: Venue, now: datetime) -> bool:
         """Whether nobody has read the venue's markets for an hour; asked of the database once an hour."""
         if self._markets_fresh_until is not None and now < self._markets_fresh_until:
@@ -188,7 +208,15 @@ class Monitor:
             return None
 
     def _read_markets(self, live: Venue, now: datetime) -> None:
-        markets = live.markets()
+        try:
+            markets = live.markets()
+        except (
+            VenueUnreachable,
+            UnknownAnswer,
+        ) as error:  # known facts serve meanwhile: no pass waits for these
+            self._inspector.page_unread_venue(live, "markets", error)
+            logger.warning("Markets could not be read in this pass", extra={"venue": live.name})
+            return
         with self._desk.database.transaction() as tx:
             for venue in self._quoted():
                 store.write_markets(tx, venue.name, venue.network, markets, now=now)

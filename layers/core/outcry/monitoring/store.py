@@ -344,6 +344,21 @@ def missing_protections(
     )
 
 
+def surplus_protections(tx: Transaction, resting: Collection[str], *, before: datetime) -> list[Row]:
+    """Of the client ids that rest at the venue those of stops and steps that the ledger had ended before, or placed anew since."""
+    return tx.all(
+        """
+        select o.order_id, o.position_id, a.cloid
+          from actions a join orders o using (order_id)
+         where a.cloid = any(string_to_array(:resting, ',')) and a.kind = 'place' and o.kind = 'protect'
+           and (o.finished_at < :before or a.attempt < o.attempt and a.prepared_at < :before)
+         order by a.prepared_at, a.cloid
+        """,
+        resting=",".join(resting),
+        before=before,
+    )
+
+
 def finalise(tx: Transaction, account_ids: Sequence[str], *, before: datetime, now: datetime) -> None:
     """Call the profit of positions final that were closed a funding period ago."""
     tx.execute(

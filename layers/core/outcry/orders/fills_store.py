@@ -192,16 +192,22 @@ def insert_funding(
 ) -> list[UUID]:
     """Store new funding, each payment with the position that held the market then; returns those positions."""
     rows = [
-        {"market": p.market, "amount_usd": str(p.amount_usd), "paid_at": p.paid_at.isoformat()}
+        {
+            "market": p.market,
+            "amount_usd": str(p.amount_usd),
+            "paid_at": p.paid_at.isoformat(),
+            "held_size": None if p.held_size is None else str(p.held_size),
+        }
         for p in payments
     ]
     if not rows:
         return []
     touched = tx.all(
         """
-        insert into funding_payments (account_id, venue, market, paid_at, amount_usd, position_id, recorded_at)
-        select :account_id, :venue, f.market, f.paid_at, f.amount_usd, p.position_id, :now
-          from jsonb_to_recordset(cast(:rows as jsonb)) as f (market text, amount_usd numeric, paid_at timestamptz)
+        insert into funding_payments (account_id, venue, market, paid_at, amount_usd, held_size, position_id, recorded_at)
+        select :account_id, :venue, f.market, f.paid_at, f.amount_usd, f.held_size, p.position_id, :now
+          from jsonb_to_recordset(cast(:rows as jsonb))
+               as f (market text, amount_usd numeric, paid_at timestamptz, held_size numeric)
           left join lateral (
               select position_id from positions
                where account_id = :account_id and venue = :venue and market = f.market and is_owned

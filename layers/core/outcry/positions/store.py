@@ -271,9 +271,23 @@ def acknowledged_of(tx: Transaction, position_id: UUID) -> list[Acknowledged]:
 
 
 def funding_of(tx: Transaction, position_id: UUID) -> Decimal:
-    """Funding received less paid for this position, in US dollars."""
+    """Funding received less paid for this position, in US dollars: of each payment the share of our size in what the place held.
+
+    Our size then is added up from the fills each time, so that one which is listed later than the payment corrects its share.
+    """
     row = tx.one(
-        "select coalesce(sum(amount_usd), 0) as usd from funding_payments where position_id = :id",
+        """
+        select coalesce(sum(case when g.held_size is null or g.held_size = 0 then g.amount_usd
+                                 when ours.size >= g.held_size * ours.sign then g.amount_usd
+                                 else round(g.amount_usd * greatest(ours.size, 0) / (g.held_size * ours.sign), 8) end), 0) as usd
+          from funding_payments g
+          join lateral (
+               select coalesce(sum(case when f.is_buy = (p.side = 'LONG') then 1 else -1 end * coalesce(f.our_size, f.size)), 0) as size,
+                      case p.side when 'LONG' then 1 else -1 end as sign
+                 from positions p left join fills f on f.position_id = p.position_id and f.filled_at <= g.paid_at
+                where p.position_id = g.position_id group by p.side) ours on true
+         where g.position_id = :id
+        """,
         id=position_id,
     )
     return Decimal(row["usd"]) if row else Decimal(0)

@@ -17,7 +17,7 @@ from importlib import resources
 from outcry.runtime.database import Database, Transaction
 from outcry.runtime.errors import BugError, SchemaMismatch
 
-SCHEMA_MIN = 13
+SCHEMA_MIN = 14
 _BREAKS = re.compile(r"^-- breaks builds before (\d{4})$", re.MULTILINE)
 _LOCK = 0x0C7C_1A11  # the advisory lock's key: any constant that nothing else in the database uses
 

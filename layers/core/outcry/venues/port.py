@@ -279,11 +279,15 @@ class VenueFill:
 
 @dataclass(frozen=True, slots=True)
 class FundingPayment:
-    """Funding received (above zero) or paid (below) for one market at one hour."""
+    """Funding received (above zero) or paid (below) for one market at one hour.
+
+    `held_size` is the signed size that it was paid for, whoever's it was; None where the venue does not say.
+    """
 
     market: str
     amount_usd: Decimal
     paid_at: datetime
+    held_size: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

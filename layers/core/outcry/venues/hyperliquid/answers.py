@@ -343,7 +343,9 @@ def _payment(row: Any) -> FundingPayment:
     delta = row["delta"]
     if delta["type"] != "funding":
         raise ValueError("a payment that is not funding")
-    return FundingPayment(_text(delta["coin"]), from_wire(delta["usdc"]), _moment(row["time"]))
+    return FundingPayment(
+        _text(delta["coin"]), from_wire(delta["usdc"]), _moment(row["time"]), from_wire(delta["szi"])
+    )
 
 
 def _page[T](body: Any, coin: Callable[[Any], Any], parse: Callable[[Any], tuple[object, T]]) -> Page[T]:
