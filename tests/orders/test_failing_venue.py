@@ -158,12 +158,15 @@ def test_f48_a_venue_clock_two_seconds_away_from_ours_takes_our_nonces(
 def test_f16_a_state_of_before_the_entry_does_not_close_the_position(workshop: Workshop) -> None:
     workshop.clock.advance(timedelta(seconds=60))
     workshop.enter()
-    on_the_wire(workshop, "stale", match=STATE, ms=40_000, times=2)
+    on_the_wire(workshop, "stale", match=STATE, ms=40_000, times=4)
 
-    workshop.watch()
-    workshop.watch()
+    shown = []
+    for number in range(6):
+        workshop.mark("BTC", str(60_001 + number))
+        workshop.watch()
+        shown.append(workshop.position()["status"])
 
-    assert workshop.position()["status"] == "OPEN"
+    assert shown == ["OPEN"] * 6
     assert sold(workshop) == 0
     assert in_step(workshop)
 
