@@ -37,6 +37,7 @@ class WaitsFor(StrEnum):
     FINAL_STATUS = "the venue to say how the order ended"
     FILLS = "the fills of what the venue says was executed"
     SIZE = "fills that explain the size at the venue"
+    SECOND_LOOK = "a second look that finds no trace of it either"
     WORDS = "a build that knows what the venue answers"
 
 

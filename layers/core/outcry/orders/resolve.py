@@ -9,8 +9,8 @@ The procedure (Hyperliquid docs on nonces; the nonce is what makes a request uni
    accepted, the request never ran, and that is final.
 4. Otherwise absence is final only when the bytes cannot run any more, the venue's lists had time to catch up, the order is unknown
    and not among those that rest, no fill carries its id, and the fills explain the size that the venue shows, as of a moment after
-   the bytes died. Until then the request stays UNKNOWN, its row says what it waits for, and it is due again: soon at first, each
-   minute later, with a page to a person each hour.
+   the bytes died; two looks, seconds apart, have to agree on it. Until then the request stays UNKNOWN, its row says what it waits
+   for, and it is due again: soon at first, each minute later, with a page to a person each hour.
 
 A request without an order of its own (leverage, cancel) may be repeated harmlessly, so it is given up once it has expired.
 """
@@ -151,6 +151,7 @@ class Resolver:
     ) -> Known | WaitsFor:
         """Ask after each of these waits, as far as the claim lasts, until something is known."""
         found: Known | WaitsFor = WaitsFor.ANSWER
+        absent_since: datetime | None = None
         for wait_s in waits_s:
             if wait_s:
                 enough = held.claim.until - ROOM_FOR_A_QUESTION - timedelta(seconds=wait_s)
@@ -167,6 +168,13 @@ class Resolver:
                 return WaitsFor.WORDS
             if not isinstance(found, WaitsFor):
                 return found
+            now = self._desk.clock.now()
+            if found is not WaitsFor.SECOND_LOOK:
+                absent_since = None
+            elif absent_since is None:
+                absent_since = now
+            elif now - absent_since >= SETTLING:
+                return self._void(held, action, "it cannot run any more, and the venue shows no trace of it")
         return found
 
     def _ask(self, held: Held, venue: Venue, action: Action, learn: Learn | None) -> Known | WaitsFor:
@@ -240,6 +248,8 @@ class Resolver:
                     return self._settle(held, action, Resting(resting.venue_order_id), learn)
         if not self._explains(held, venue, feed, at_least=dead_at + SETTLING):
             return WaitsFor.SIZE
+        if held.order.kind is not OrderKind.EXIT:
+            return WaitsFor.SECOND_LOOK  # an answer may leave a row out: two that agree are believed
         return self._void(held, action, "it cannot run any more, and the venue shows no trace of it")
 
     def _explains(self, held: Held, venue: Venue, feed: Sequence[VenueFill], *, at_least: datetime) -> bool:
