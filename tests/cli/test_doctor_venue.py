@@ -1,12 +1,16 @@
 """What `outcry doctor` finds at the venue: its network and clock, the accounts, and what it says of their signers."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from outcry.agents.model import Account, Limits
 from outcry.cli.doctor import venue
+from outcry.cli.doctor.facts import Facts
 from outcry.cli.doctor.finding import Installation, Verdict
+from outcry.monitoring.budget import ACCOUNTS_PER_ADDRESS
 from outcry.runtime.clock import FixedClock, to_milliseconds
 from tests.cli.conftest import Outcry
 from tests.cli.installation import SIGNER, Found, change, model_server, well, x_server
@@ -136,3 +140,25 @@ def test_f18_a_signer_without_a_name_at_the_venue_is_a_warning(well: Workshop, o
 
     assert found["verdict"] == "warn"
     assert "without a name" in found["says"]
+
+
+@pytest.mark.parametrize(("more", "said"), [(0, []), (1, ["request weight"])])
+def test_more_live_accounts_than_one_address_can_watch_are_a_warning(more: int, said: list[str]) -> None:
+    accounts = tuple(
+        Account(
+            f"live-{number}",
+            "hyperliquid",
+            "local",
+            f"0x{number:040x}",
+            None,
+            "observe",
+            Limits(Decimal(1), Decimal(1)),
+        )
+        for number in range(ACCOUNTS_PER_ADDRESS + more)
+    )
+    here = Installation("local", {}, FixedClock(NOON), Facts(accounts, (), (), (), {}, {}))
+
+    found = [each for each in venue.accounts(here) if each.verdict is Verdict.WARN]
+
+    assert [each.subject for each in found] == said
+    assert all(f"{ACCOUNTS_PER_ADDRESS + 1} live accounts" in each.says for each in found)

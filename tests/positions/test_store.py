@@ -1,6 +1,5 @@
 """The book's rows: read one by one or thousands at once, a position is the same."""
 
-from dataclasses import fields
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -95,21 +94,17 @@ def as_seen(position: Position) -> dict[str, Any]:
         "time_limit": position.plan.time_limit,
         "liquidation_buffer_frac": position.plan.liquidation_buffer_frac,
     } | {
-        field.name: getattr(position, field.name)
-        for field in fields(Standing)
-        if field.name not in {"key", "trailing", "time_limit", "liquidation_buffer_frac"}
+        name: getattr(position, name)
+        for name in Standing._fields
+        if name not in {"key", "trailing", "time_limit", "liquidation_buffer_frac"}
     }
-
-
-def fields_of(seen: Standing) -> dict[str, Any]:
-    return {field.name: getattr(seen, field.name) for field in fields(Standing)}
 
 
 def test_a_pass_sees_of_a_row_with_every_column_set_what_is_in_it(desk: Database) -> None:
     position_id = take(desk, side=Side.SHORT)
     change(desk, position_id, **CHANGES)
 
-    whole, seen = as_seen(load(desk, position_id)), fields_of(standing(desk, position_id)[position_id])
+    whole, seen = as_seen(load(desk, position_id)), standing(desk, position_id)[position_id]._asdict()
 
     assert seen == whole
     assert {name: type(value) for name, value in seen.items()} == {
@@ -121,7 +116,7 @@ def test_a_pass_sees_of_a_row_with_every_column_set_what_is_in_it(desk: Database
 def test_a_pass_sees_of_a_row_with_nothing_set_what_is_in_it(desk: Database) -> None:
     position_id = take(desk)
 
-    assert fields_of(standing(desk, position_id)[position_id]) == as_seen(load(desk, position_id))
+    assert standing(desk, position_id)[position_id]._asdict() == as_seen(load(desk, position_id))
 
 
 def test_a_pass_sees_no_trail_and_no_limit_where_the_plan_has_none(desk: Database) -> None:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from outcry.runtime.errors import BugError, UnknownAnswer
 from outcry.venues.approving import NamedSigner, Role
-from outcry.venues.hyperliquid import answers
-from outcry.venues.hyperliquid.answers import lower_address, read
+from outcry.venues.hyperliquid import answers, shapes
+from outcry.venues.hyperliquid.answers import lower_address
 from outcry.venues.port import AccountMode, OrderState, Trigger, TriggerKind
 
 D = Decimal
@@ -97,15 +97,21 @@ def state(*positions: Any, **changes: Any) -> dict[str, Any]:
     return {"marginSummary": summary, "withdrawable": "0.05", "assetPositions": rows, "time": MS, **changes}
 
 
+DECODERS: dict[Callable[[Any], Any], Callable[[str], Any]] = {
+    answers.account: shapes.state,
+    answers.marks: shapes.contexts,
+}
+
+
 def parsed[T](parse: Callable[[Any], T], body: Any) -> T:
-    return read("test", json.dumps(body), parse)
+    raw = json.dumps(body)
+    return answers.read("test", DECODERS.get(parse, json.loads)(raw), parse, raw=raw)
 
 
 def unknown(parse: Callable[[Any], Any], body: Any) -> bool:
-    raw = json.dumps(body)
     with pytest.raises(UnknownAnswer) as caught:
-        read("test", raw, parse)
-    return caught.value.raw == raw
+        parsed(parse, body)
+    return caught.value.raw == json.dumps(body)
 
 
 # ─── markets and marks ──────────────────────────────────────────────────────────────────────────────────────
@@ -462,7 +468,7 @@ def test_one_spoilt_field_is_either_understood_or_unknown_and_never_another_erro
     target[path[-1]] = spoilt
 
     with contextlib.suppress(UnknownAnswer):
-        read("test", json.dumps(body), parse)
+        parsed(parse, body)
 
 
 def test_every_recorded_read_is_understood(captures: dict[str, Any]) -> None:

@@ -16,7 +16,6 @@ from outcry.venues.hyperliquid.wire import (
     fit_price,
     fit_size,
     from_wire,
-    from_wires,
     read_outcome,
     to_wire,
 )
@@ -126,28 +125,6 @@ def test_a_number_of_an_answer_that_is_no_text_is_refused(value: object) -> None
 def test_a_number_of_an_answer_that_is_no_plain_decimal_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match="plain decimal"):
         from_wire(value)
-
-
-@pytest.mark.parametrize(
-    "value", ["", "None", "1e5", "NaN", "1_0", "+1", " 1", "1.", ".5", "٣", "1\n2", "1\n", "\n1"]
-)
-def test_one_number_among_many_that_is_no_plain_decimal_refuses_them_all(value: str) -> None:
-    for texts in ([value], ["1", value], [value, "2.5"], ["1", value, "-2.5"]):
-        with pytest.raises(ValueError, match="plain decimal"):
-            from_wires(texts)
-
-
-@pytest.mark.parametrize("value", [None, 1, 1.5, True, b"1"])
-def test_one_number_among_many_that_is_no_text_refuses_them_all(value: object) -> None:
-    with pytest.raises(TypeError):
-        from_wires(["1", value])
-
-
-@given(
-    texts=st.lists(st.from_regex(r"-?[0-9]{1,12}(\.[0-9]{1,12})?", fullmatch=True, alphabet="0123456789-."))
-)
-def test_many_numbers_of_an_answer_are_what_each_is_alone(texts: list[str]) -> None:
-    assert from_wires(texts) == [from_wire(text) for text in texts]
 
 
 # ─── requests ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -32,12 +32,14 @@ class Entry:
 class Shelf:
     """The owned positions of one account that hold their place, oldest first, and what follows from them whatever the mark.
 
-    `sizes` is what the venue must show, signed, by position key, zero left out. `held` must each have a stop that rests;
-    `is_doubtful` says that one of them may have none. `is_waiting` says that fills are awaited that close one.
+    `watched` is decided on at every mark. `sizes` is what the venue must show, signed, by position key, zero left out. `held`
+    must each have a stop that rests; `is_doubtful` says that one of them may have none. `is_waiting` says that fills are awaited
+    that close one.
     """
 
     account_id: str
     entries: tuple[Entry, ...]
+    watched: tuple[tuple[Standing, Watch], ...]
     sizes: Mapping[str, Decimal]
     held: tuple[Standing, ...]
     is_doubtful: bool
@@ -115,6 +117,11 @@ def _shelf(account_id: str, entries: Sequence[Entry]) -> Shelf:
     return Shelf(
         account_id,
         tuple(entries),
+        tuple(
+            (entry.position, entry.watch)
+            for entry in entries
+            if entry.watch is not None and entry.position.status in HELD
+        ),
         {
             each.position_key: each.held if each.side is Side.LONG else -each.held
             for each in positions

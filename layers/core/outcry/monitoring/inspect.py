@@ -66,6 +66,7 @@ class Inspector:
     def __init__(self, desk: Desk, collector: FillCollector) -> None:
         self._desk = desk
         self._collector = collector
+        self._noted: dict[str, tuple[datetime, Mapping[str, Decimal]]] = {}
 
     def compare(self, tx: Transaction, seen: Sequence[Seen], pages: Mapping[str, Page]) -> list[Seen]:
         """Compare each account with the book; returns those that do not add up."""
@@ -191,15 +192,25 @@ class Inspector:
         store.write_snapshots(
             tx,
             {one.account.account_id: one.snapshot for one in seen},
+            unchanged={one.account.account_id for one in seen if self._is_noted(one, pages)},
             watched={one.account.account_id for one in seen if one.is_watched},
             orders_read={one.account.account_id for one in seen if one.orders_were_read},
             funding_read={one.account.account_id for one in seen if one.funding_was_read},
             now=now,
         )
+        self._noted |= {one.account.account_id: (one.snapshot.taken_at, _shown(one)) for one in seen}
         waiting = [name for name in names if pages[name].shelf.is_waiting]
         if waiting:
             self._page_waiting(tx, waiting, now)
-        store.finalise(tx, names, before=now - FUNDING_SETTLES, now=now)
+        provisional = [name for name in names if pages[name].known.has_provisional]
+        if provisional:
+            store.finalise(tx, provisional, before=now - FUNDING_SETTLES, now=now)
+
+    def _is_noted(self, one: Seen, pages: Mapping[str, Page]) -> bool:
+        """Whether the last snapshot that is stored is one that this process stored, with the same holdings."""
+        name = one.account.account_id
+        noted = self._noted.get(name)
+        return noted is not None and noted[0] == pages[name].known.taken_at and noted[1] == _shown(one)
 
     def _page_waiting(self, tx: Transaction, names: Sequence[str], now: datetime) -> None:
         for row in store.stale_pending(tx, names, now=now, after=PENDING_TOO_LONG):
@@ -250,8 +261,8 @@ class Inspector:
         )
 
 
-def _shown(one: Seen) -> dict[str, Decimal]:
-    return {market: holding.size for market, holding in one.snapshot.holdings.items()}
+def _shown(one: Seen) -> Mapping[str, Decimal]:
+    return one.snapshot.holdings.sizes
 
 
 def _places(shelf: Shelf, moving: Mapping[tuple[str, str], tuple[bool, datetime | None]]) -> list[Held]:
@@ -285,13 +296,12 @@ def _moved_liquidations(seen: Sequence[Seen], pages: Mapping[str, Page]) -> list
     """Positions whose venue names another liquidation price than the book: the venue's own figure is the one that counts."""
     moved = []
     for one in seen:
-        holdings = one.snapshot.holdings
+        prices = one.snapshot.holdings.liquidation_prices
         for entry in pages[one.account.account_id].shelf.entries:
             position = entry.position
-            holding = holdings.get(position.market)
-            price, known = holding.liquidation_price if holding else None, position.liquidation_price
+            price, known = prices.get(position.market), position.liquidation_price
             if price is None or price == known or price <= 0 or position.status not in HELD:
-                continue
+                continue  # most stand still: what is known is compared first
             if known is None or abs(price - known) > known * LIQUIDATION_MOVED_FRAC:
                 moved.append((position, price))
     return moved

@@ -21,7 +21,7 @@ from outcry.agents import roster
 from outcry.agents.model import Account
 from outcry.monitoring import store
 from outcry.monitoring.act import Actor
-from outcry.monitoring.book import HELD, Book, Page
+from outcry.monitoring.book import Book, Page
 from outcry.monitoring.cover import Cover
 from outcry.monitoring.exits import decide
 from outcry.monitoring.inspect import Inspector, Seen
@@ -228,10 +228,7 @@ class Monitor:
         prices = marks.prices if fresh else {}
         moved = []
         for page in pages:
-            for entry in page.shelf.entries:
-                position, watch = entry.position, entry.watch
-                if watch is None or position.status not in HELD:
-                    continue
+            for position, watch in page.shelf.watched:
                 mark = prices.get(position.market)
                 if mark is None:
                     self._actor.tell_no_mark(position, now)

@@ -25,12 +25,14 @@ class Known:
     """What is known of an account when a pass begins; None where it never was.
 
     `versions` is the id and the version of every owned position that holds its place, oldest first: see `split_versions`.
-    `taken_at` is the venue's time of the last snapshot; `has_foreign` says that a holding of others is on record.
+    `taken_at` is the venue's time of the last snapshot; `has_foreign` says that a holding of others is on record, `has_provisional`
+    that the profit of a closed position is not final.
     """
 
     account_id: str
     versions: str
     has_foreign: bool
+    has_provisional: bool
     taken_at: datetime | None
     orders_read_at: datetime | None
     funding_read_at: datetime | None
@@ -47,6 +49,8 @@ def known(tx: Transaction, account_ids: Sequence[str]) -> list[Known]:
              where account_id = any(string_to_array(:ids, ',')) and status not in ('CLOSED', 'ABANDONED') group by account_id
         )
         select account_id, coalesce(o.versions, '') as versions, coalesce(o.has_foreign, false) as has_foreign,
+               exists (select 1 from positions c where c.account_id = a.account_id and c.status = 'CLOSED' and c.is_owned
+                          and not c.pnl_is_final) as has_provisional,
                s.taken_at, s.orders_read_at, s.funding_read_at
           from unnest(string_to_array(:ids, ',')) as a (account_id)
           left join open o using (account_id) left join snapshots s using (account_id)
@@ -66,8 +70,7 @@ def write_marks(tx: Transaction, venue: str, network: str, marks: Marks) -> None
     tx.execute(
         """
         insert into marks as m (venue, network, market, mark, read_at, beat_at)
-        select :venue, :network, r.market, r.mark, :read_at, :read_at
-          from jsonb_to_recordset(cast(:rows as jsonb)) as r (market text, mark numeric)
+        select :venue, :network, r.key, cast(r.value as numeric), :read_at, :read_at from jsonb_each_text(cast(:prices as jsonb)) as r
         on conflict (venue, network, market) do update
            set still_beats = case when m.mark <> excluded.mark then 0
                                   when excluded.read_at - m.beat_at >= make_interval(secs => :beat) then m.still_beats + 1
@@ -81,7 +84,7 @@ def write_marks(tx: Transaction, venue: str, network: str, marks: Marks) -> None
         network=network,
         read_at=marks.received_at,
         beat=BEAT.total_seconds(),
-        rows=json.dumps([{"market": market, "mark": str(mark)} for market, mark in marks.prices.items()]),
+        prices=json.dumps({market: str(mark) for market, mark in marks.prices.items()}),
     )
 
 
@@ -248,6 +251,7 @@ def write_snapshots(
     tx: Transaction,
     snapshots: Mapping[str, AccountSnapshot],
     *,
+    unchanged: Collection[str],
     watched: Collection[str],
     orders_read: Collection[str],
     funding_read: Collection[str],
@@ -255,7 +259,8 @@ def write_snapshots(
 ) -> None:
     """Keep what each account is worth and holds, in one statement, and of which it was watched or more of it was read now.
 
-    Older news than what is known is dropped, and shows of no account that it was watched.
+    Older news than what is known is dropped, and shows of no account that it was watched. Of those in `unchanged` the holdings are
+    what is stored, and are not sent.
     """
     said_at = now.isoformat()
     rows = [
@@ -264,7 +269,9 @@ def write_snapshots(
             "equity_usd": str(snapshot.equity_usd),
             "free_usd": str(snapshot.free_usd),
             "taken_at": snapshot.taken_at.isoformat(),
-            "sizes": {market: str(holding.size) for market, holding in snapshot.holdings.items()},
+            "sizes": None
+            if account_id in unchanged
+            else {market: str(size) for market, size in snapshot.holdings.sizes.items()},
             "watched_at": said_at if account_id in watched else None,
             "orders_read_at": said_at if account_id in orders_read else None,
             "funding_read_at": said_at if account_id in funding_read else None,
@@ -276,10 +283,12 @@ def write_snapshots(
     tx.execute(
         """
         insert into snapshots (account_id, equity_usd, free_usd, taken_at, sizes, watched_at, orders_read_at, funding_read_at)
-        select account_id, equity_usd, free_usd, taken_at, sizes, watched_at, orders_read_at, funding_read_at
+        select account_id, r.equity_usd, r.free_usd, r.taken_at, coalesce(r.sizes, s.sizes), r.watched_at, r.orders_read_at,
+               r.funding_read_at
           from jsonb_to_recordset(cast(:rows as jsonb))
                as r (account_id text, equity_usd numeric, free_usd numeric, taken_at timestamptz, sizes jsonb,
                      watched_at timestamptz, orders_read_at timestamptz, funding_read_at timestamptz)
+          left join snapshots s using (account_id)
         on conflict (account_id) do update set equity_usd = excluded.equity_usd, free_usd = excluded.free_usd,
                taken_at = excluded.taken_at, sizes = excluded.sizes,
                watched_at = greatest(snapshots.watched_at, excluded.watched_at),

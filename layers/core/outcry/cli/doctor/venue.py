@@ -12,6 +12,7 @@ from decimal import Decimal
 from outcry.agents.model import Account, Deployment
 from outcry.cli.doctor.facts import Facts, SignerFacts
 from outcry.cli.doctor.finding import Finding, Findings, Installation, bad, ok, skipped, warn
+from outcry.monitoring.budget import ACCOUNTS_PER_ADDRESS, QUIET_ACCOUNTS_PER_ADDRESS
 from outcry.runtime.errors import ConfigurationError, InfrastructureError, UnknownAnswer
 from outcry.signals.size import SizeInputs, TooSmall, size_entry
 from outcry.venues.hyperliquid.venue import HyperliquidVenue
@@ -48,7 +49,8 @@ def venue(here: Installation) -> Findings:
 
 
 def accounts(here: Installation) -> Findings:
-    """Each live account: that the venue knows it as an owner, sizes it as we do, and has enough to trade with."""
+    """Each live account: that the venue knows it as an owner, sizes it as we do, and has enough to trade with; and how many there are."""
+    yield from _egress(here)
     yield from _per_account(here, "accounts", _account)
 
 
@@ -79,6 +81,19 @@ def _per_account(here: Installation, subject: str, look: _Look) -> Findings:
             yield from look(here, here.facts, place, account)
         except (InfrastructureError, UnknownAnswer) as error:
             yield bad(account.account_id, str(error), "try again; the venue gave no answer that can be read")
+
+
+def _egress(here: Installation) -> Findings:
+    """Whether one address can watch all live accounts of the desk within the venue's limit."""
+    live = [each for each in here.facts.accounts if each.venue == "hyperliquid"] if here.facts else []
+    if len(live) > ACCOUNTS_PER_ADDRESS:
+        says = (
+            f"{len(live)} live accounts: behind one address {ACCOUNTS_PER_ADDRESS} can be watched when all hold something,"
+            f" {QUIET_ACCOUNTS_PER_ADDRESS} while nothing is executed"
+        )
+        yield warn(
+            "request weight", says, "spread the accounts over installations with addresses of their own"
+        )
 
 
 def _opened(here: Installation, url: str) -> HyperliquidVenue:

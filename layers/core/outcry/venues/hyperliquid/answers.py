@@ -9,7 +9,6 @@ and client ids come out in lower case.
 Source: Hyperliquid docs, info-endpoint; recorded testnet answers.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +20,14 @@ from outcry.runtime.clock import from_milliseconds
 from outcry.runtime.errors import BugError, UnknownAnswer
 from outcry.venues.approving import NamedSigner, Role
 from outcry.venues.counting import RequestBudget
-from outcry.venues.hyperliquid.wire import from_wire, from_wires, order_id
+from outcry.venues.hyperliquid.shapes import Contexts, Misshapen, Position, State
+from outcry.venues.hyperliquid.wire import from_wire, order_id
 from outcry.venues.port import (
     AccountMode,
     AccountSnapshot,
     FundingPayment,
     Holding,
+    Holdings,
     Market,
     OpenOrder,
     OrderReport,
@@ -39,7 +40,6 @@ from outcry.venues.port import (
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}")
 _PERPETUAL = re.compile(r"[A-Za-z0-9]+")
 _IS_BUY = {"B": True, "A": False}
-_IS_ISOLATED = {"isolated": True, "cross": False}
 _MODES = {
     "default": AccountMode.STANDARD,
     "disabled": AccountMode.STANDARD,
@@ -68,12 +68,7 @@ _ROLES_WITH_OWNER = {"agent": "user", "subAccount": "master"}
 _ROLES_ALONE = frozenset({"user", "missing", "vault"})
 
 
-def read[T](what: str, raw: str, parse: Callable[[Any], T]) -> T:
-    """Parse a body of JSON. Raises UnknownAnswer with the body where `parse` does not know it."""
-    return understand(what, raw, lambda text: parse(json.loads(text)), raw=raw)
-
-
-def understand[T](what: str, body: Any, parse: Callable[[Any], T], *, raw: str) -> T:
+def read[T](what: str, body: Any, parse: Callable[[Any], T], *, raw: str) -> T:
     """What `parse` makes of a body. Raises UnknownAnswer with the body as it came, `raw`, where it does not know it."""
     try:
         return parse(body)
@@ -176,57 +171,68 @@ def _market(asset: int, row: Any) -> Market:
     )
 
 
-def marks(body: Any) -> Mapping[str, Decimal]:
-    """`metaAndAssetCtxs`: the mark price of every market that trades and has one."""
-    meta, contexts = body
-    listed = markets(meta)
-    prices = [row["markPx"] for row in _rows(contexts)]
+def marks(body: Contexts | Misshapen) -> Mapping[str, Decimal]:
+    """`metaAndAssetCtxs`, decoded by its shape: the mark price of every market that trades and has one."""
+    meta, contexts = _shaped(body)
+    listed = _unique(
+        (market["name"], (context["markPx"], market.get("isDelisted", False)))
+        for market, context in zip(meta["universe"], contexts, strict=True)
+    )
     return {
-        market.market: _positive(price)
-        for market, price in zip(listed.values(), prices, strict=True)
-        if not market.is_delisted and price is not None
+        market: _positive(price)
+        for market, (price, is_delisted) in listed.items()
+        if not is_delisted and price is not None
     }
 
 
 # ─── the account ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def account(body: Any) -> AccountSnapshot:
-    """`clearinghouseState`. Free: account value less margin in use, never below zero (docs, margining)."""
-    summary = body["marginSummary"]
-    equity = from_wire(summary["accountValue"])
-    holdings = _holdings(_rows(body["assetPositions"]))
+def account(body: State | Misshapen) -> AccountSnapshot:
+    """`clearinghouseState`, decoded by its shape. Free: account value less margin in use, never below zero (docs, margining)."""
+    state = _shaped(body)
+    summary = state["marginSummary"]
+    equity = Decimal(summary["accountValue"])
     return AccountSnapshot(
         equity_usd=equity,
-        free_usd=max(Decimal(0), equity - from_wire(summary["totalMarginUsed"])),
-        holdings=_unique((holding.market, holding) for holding in holdings if holding.size != 0),
-        taken_at=_moment(body["time"]),
+        free_usd=max(Decimal(0), equity - Decimal(summary["totalMarginUsed"])),
+        holdings=_holdings([row["position"] for row in state["assetPositions"]]),
+        taken_at=_moment(state["time"]),
     )
 
 
-def _holdings(rows: list[Any]) -> Iterable[Holding]:
-    """Field by field over all rows, not row by row: the monitor reads thousands of them in every pass."""
-    positions = [_one_way(row) for row in rows]
-    leverages = [position["leverage"] for position in positions]
-    liquidations = [position["liquidationPx"] for position in positions]
-    limits = from_wires(["0" if price is None else price for price in liquidations])
-    return map(
-        Holding,
-        [_text(position["coin"]) for position in positions],
-        from_wires([position["szi"] for position in positions]),
-        from_wires([position["entryPx"] for position in positions]),
-        [Decimal(_integer(leverage["value"])) for leverage in leverages],
-        [_IS_ISOLATED[leverage["type"]] for leverage in leverages],
-        [None if price is None else limit for price, limit in zip(liquidations, limits, strict=True)],
-        from_wires([position["marginUsed"] for position in positions]),
-        from_wires([position["unrealizedPnl"] for position in positions]),
+def _holdings(rows: list[Position]) -> Holdings:
+    """Only what the monitor looks at in every pass is made into numbers at once."""
+    by_market = {row["coin"]: row for row in rows}
+    if len(by_market) != len(rows):
+        raise ValueError("a name is listed twice")
+    sizes = {market: size for market, row in by_market.items() if (size := Decimal(row["szi"]))}
+    limits = {
+        market: Decimal(limit)
+        for market in sizes
+        if (limit := by_market[market]["liquidationPx"]) is not None
+    }
+    return Holdings(sizes, limits, lambda market: _holding(by_market[market]))
+
+
+def _holding(row: Position) -> Holding:
+    leverage, limit = row["leverage"], row["liquidationPx"]
+    return Holding(
+        market=row["coin"],
+        size=Decimal(row["szi"]),
+        entry_price=Decimal(row["entryPx"]),
+        leverage=Decimal(leverage["value"]),
+        is_isolated=leverage["type"] == "isolated",
+        liquidation_price=None if limit is None else Decimal(limit),
+        margin_used_usd=Decimal(row["marginUsed"]),
+        unrealised_pnl_usd=Decimal(row["unrealizedPnl"]),
     )
 
 
-def _one_way(row: Any) -> Any:
-    if row["type"] != "oneWay":
-        raise ValueError("a position that is not one-way")
-    return row["position"]
+def _shaped[T](body: T | Misshapen) -> T:
+    if isinstance(body, Misshapen):
+        raise TypeError(body.why)
+    return body
 
 
 def account_mode(body: Any) -> AccountMode:

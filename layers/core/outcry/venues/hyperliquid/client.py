@@ -14,7 +14,7 @@ answered, in `weights` too where the process shares its address's limit with oth
 
 import ipaddress
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -45,7 +45,7 @@ _HEADERS = {"Content-Type": "application/json"}
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A complete answer to a read: as it came, and as JSON."""
+    """A complete answer to a read: as it came, and decoded."""
 
     raw: str
     value: Any
@@ -113,7 +113,7 @@ class HyperliquidClient:
         self._weights = weights
         self.weight_used = 0
 
-    def info(self, query: Mapping[str, Any]) -> Body:
+    def info(self, query: Mapping[str, Any], decode: Callable[[str], Any] = json.loads) -> Body:
         """The body of a complete 200 answer of JSON. Raises VenueUnreachable for anything else."""
         import requests
 
@@ -128,7 +128,7 @@ class HyperliquidClient:
             count_failure(VenueError.LIMITED if answer.status == LIMITED else VenueError.UNREACHABLE)
             raise VenueUnreachable(f"hyperliquid {kind}: HTTP {answer.status}")
         try:
-            return Body(answer.body, json.loads(answer.body))
+            return Body(answer.body, decode(answer.body))
         except (ValueError, RecursionError):
             count_failure(VenueError.UNREACHABLE)
             raise VenueUnreachable(f"hyperliquid {kind}: the answer is not JSON") from None

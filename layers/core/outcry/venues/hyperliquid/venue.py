@@ -16,7 +16,7 @@ from outcry.runtime.metrics import VenueError
 from outcry.runtime.reasons import Reason
 from outcry.venues.approving import NamedSigner, Role
 from outcry.venues.counting import RequestBudget
-from outcry.venues.hyperliquid import answers, signing, wire
+from outcry.venues.hyperliquid import answers, shapes, signing, wire
 from outcry.venues.hyperliquid.answers import lower_address
 from outcry.venues.hyperliquid.client import LIMITED, Body, HttpAnswer, HyperliquidClient, count_failure
 from outcry.venues.port import (
@@ -114,13 +114,14 @@ class HyperliquidVenue:
 
     def marks(self) -> Marks:
         """The mark of every market that trades, as of the receipt of the complete answer. Weight 20."""
-        body = self._client.info({"type": "metaAndAssetCtxs"})
+        body = self._client.info({"type": "metaAndAssetCtxs"}, shapes.contexts)
         received_at = self._clock.now()
         return Marks(_parsed("metaAndAssetCtxs", body, answers.marks), received_at)
 
     def account(self, address: str) -> AccountSnapshot:
         """The account's worth and holdings. Weight 2."""
-        return self._read({"type": "clearinghouseState", "user": lower_address(address)}, answers.account)
+        query = {"type": "clearinghouseState", "user": lower_address(address)}
+        return _parsed(query["type"], self._client.info(query, shapes.state), answers.account)
 
     def account_mode(self, address: str) -> AccountMode:
         """How the venue counts this account's margin. Weight 20."""
@@ -232,7 +233,7 @@ class HyperliquidVenue:
 
 def _parsed[T](what: str, body: Body, parse: Callable[[Any], T]) -> T:
     try:
-        return answers.understand(what, body.value, parse, raw=body.raw)
+        return answers.read(what, body.value, parse, raw=body.raw)
     except UnknownAnswer:
         count_failure(VenueError.UNKNOWN_ANSWER)
         raise

@@ -16,9 +16,8 @@ Sources: Hyperliquid docs, exchange-endpoint and tick-and-lot-size; hyperliquid-
 
 import json
 import re
-from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 from outcry.runtime.errors import BugError
 from outcry.venues import rounding
@@ -41,7 +40,6 @@ from outcry.venues.port import (
 _WIRE_DECIMALS = 8
 _CLOID = re.compile(r"0x[0-9a-f]{32}")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-_NUMBERS = re.compile(r"(?:-?[0-9]+(?:\.[0-9]+)?\n)*-?[0-9]+(?:\.[0-9]+)?")
 
 # Every action that exists here, with its keys. None moves funds, and a fee for somebody (`builder`) is a key of none.
 _KEYS = {
@@ -89,16 +87,6 @@ def from_wire(text: object) -> Decimal:
     if _NUMBER.fullmatch(text) is None:
         raise ValueError("not a plain decimal number")
     return Decimal(text)
-
-
-def from_wires(texts: Sequence[object]) -> list[Decimal]:
-    """Numbers of an answer, each as `from_wire` takes it, checked all at once."""
-    if not texts:
-        return []
-    joined = "\n".join(cast(Sequence[str], texts))  # raises TypeError for anything but text
-    if _NUMBERS.fullmatch(joined) is None or joined.count("\n") != len(texts) - 1:
-        raise ValueError("not a plain decimal number")
-    return [Decimal(cast(str, text)) for text in texts]
 
 
 # ─── requests ───────────────────────────────────────────────────────────────────────────────────────────────

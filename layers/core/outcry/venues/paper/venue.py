@@ -35,6 +35,7 @@ from outcry.venues.port import (
     Filled,
     FundingPayment,
     Holding,
+    Holdings,
     Market,
     Marks,
     Noop,
@@ -186,10 +187,12 @@ class PaperVenue:
         return AccountSnapshot(
             equity_usd=book.equity_usd(marks.prices),
             free_usd=max(rules.ZERO, book.free_usd),
-            holdings={
-                name: _holding(name, held, markets[name], marks.prices[name])
-                for name, held in book.positions.items()
-            },
+            holdings=Holdings.of(
+                {
+                    name: _holding(name, held, markets[name], marks.prices[name])
+                    for name, held in book.positions.items()
+                }
+            ),
             taken_at=taken_at,
         )
 
