@@ -65,7 +65,7 @@ class Crowd:
         self._orders: dict[str, bytes] = {}
         self._states = {each.address: self._state(each) for each in self.accounts.values()}
         self._meta = _packed({"universe": self._universe()})
-        self._now = b"0"
+        self._shown = self._states
 
     def side(self, market: str) -> Side:
         return Side.LONG if int(market[1:]) % 2 else Side.SHORT
@@ -90,13 +90,14 @@ class Crowd:
 
     def show(self, now: datetime, won: Decimal) -> None:
         """Let the venue's answers be of this moment, with every mark `won` further on its position's winning side."""
-        self._now = str(to_milliseconds(now)).encode()
+        at = str(to_milliseconds(now)).encode()
         contexts = []
         for market in self.markets:
             run = self.layout.gain + won
             price = self._entry[market] * (1 + run * self.side(market).sign)
             contexts.append({**_CONTEXT, "markPx": f"{price.quantize(Decimal('0.0001')):f}"})
         self._marks = _packed([{"universe": self._universe()}, contexts])
+        self._shown = {address: state.replace(_TIME, at) for address, state in self._states.items()}
 
     def answer(self, body: str) -> bytes:
         """The venue's answer to a read."""
@@ -105,7 +106,7 @@ class Crowd:
             case "metaAndAssetCtxs":
                 return self._marks
             case "clearinghouseState":
-                return self._states[query["user"]].replace(_TIME, self._now)
+                return self._shown[query["user"]]
             case "frontendOpenOrders":
                 return self._orders[query["user"]]
             case "userFillsByTime" | "userFunding":

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from pg8000.native import PreparedStatement
@@ -56,12 +57,24 @@ class CountingDatabase(Database):
     def __init__(self, address: Address) -> None:
         super().__init__(address, network="local", statement_timeout_s=60)
         self.asked = Asked()
+        self._pid: int | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         self.asked.transactions += 1
         with super().transaction() as tx:
             yield tx
+
+    def served(self) -> float:
+        """Seconds that this connection's server process has computed so far, where the system tells; zero elsewhere."""
+        if self._pid is None:
+            with self.transaction() as tx:
+                row = tx.one("select pg_backend_pid() as pid")
+            self._pid = row["pid"] if row else 0
+        try:
+            return int(Path(f"/proc/{self._pid}/schedstat").read_text().split()[0]) / 1e9
+        except OSError:
+            return 0.0
 
     def _run(self, sql: str, parameters: dict[str, Any]) -> tuple[PreparedStatement, Any]:
         self.asked.statements += 1

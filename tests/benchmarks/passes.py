@@ -7,7 +7,7 @@ a little in every one, since a feed that stands still is an alarm.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import batched
@@ -43,6 +43,8 @@ class Stage:
     database: CountingDatabase
     clock: FixedClock
     desk: Desk
+    venue: HyperliquidVenue
+    session: MemorySession
     monitor: Monitor
     won: Decimal = Decimal(0)
 
@@ -69,7 +71,9 @@ class Stage:
                 self.monitor.run(names, due_at=now, deadline=deadline, trace_id="bench")
 
         with quiet():
-            return taken(work)
+            before = self.database.served()
+            found = taken(work)
+            return replace(found, served=self.database.served() - before)
 
 
 @contextmanager
@@ -83,7 +87,8 @@ def stage(server: Server, layout: Layout) -> Iterator[Stage]:
         with database.transaction() as tx:
             store.analyze(tx)
             crowd.rest(store.resting_cloids(tx))
-        venue = HyperliquidVenue("local", "http://127.0.0.1:1", clock, session=MemorySession(crowd.answer))
+        session = MemorySession(crowd.answer)
+        venue = HyperliquidVenue("local", "http://127.0.0.1:1", clock, session=session)
         desk = Desk(
             database=database,
             clock=clock,
@@ -94,7 +99,9 @@ def stage(server: Server, layout: Layout) -> Iterator[Stage]:
             pause=lambda _: None,
             load_account=lambda _, name: crowd.accounts[name],
         )
-        yield Stage(crowd, database, clock, desk, Monitor(desk, FillCollector(desk), live=LIVE))
+        yield Stage(
+            crowd, database, clock, desk, venue, session, Monitor(desk, FillCollector(desk), live=LIVE)
+        )
 
 
 def figures(server: Server, *, quick: bool) -> Iterator[Figure]:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import custody, exit_rules, imports, ledger, passes, pipeline, reading, store
+from tests.benchmarks import custody, exit_rules, imports, ledger, passes, pipeline, reading, scaling, store
 from tests.benchmarks.database import Server, running_server
 from tests.benchmarks.figures import Figure, spin
 
@@ -24,6 +24,7 @@ Measure = Callable[[Server, bool], Iterator[Figure]]
 GROUPS: dict[str, Measure] = {
     exit_rules.GROUP: lambda _, quick: exit_rules.figures(quick=quick),
     passes.GROUP: lambda server, quick: passes.figures(server, quick=quick),
+    scaling.GROUP: lambda server, quick: scaling.figures(server, quick=quick),
     ledger.GROUP: lambda server, quick: ledger.figures(server, quick=quick),
     pipeline.GROUP: lambda server, quick: pipeline.figures(server, quick=quick),
     reading.GROUP: lambda server, quick: reading.figures(server, quick=quick),

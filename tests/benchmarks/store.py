@@ -141,6 +141,24 @@ def row_versions(tx: Transaction) -> str:
     return str(row["versions"])
 
 
+def flush_statistics(tx: Transaction) -> None:
+    """Let what this session has written be counted at the end of the transaction, and not a second later."""
+    tx.one("select pg_stat_force_next_flush()")
+
+
+def rows_written(tx: Transaction) -> tuple[int, int]:
+    """How many rows were written since the database was made: positions, and all others."""
+    row = tx.one(
+        """
+        select coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del) filter (where relname = 'positions'), 0) as positions,
+               coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del) filter (where relname <> 'positions'), 0) as others
+          from pg_stat_user_tables
+        """
+    )
+    assert row is not None
+    return int(row["positions"]), int(row["others"])
+
+
 def look_at_orders(tx: Transaction, read_at: datetime | None) -> None:
     """Let the open orders of every account have been read then; None: never, so that the next pass reads them."""
     tx.execute("update snapshots set orders_read_at = :read_at", read_at=read_at)

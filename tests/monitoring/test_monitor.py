@@ -1,10 +1,10 @@
 """Monitors side by side, late ticks, and marks that are missing, old or frozen: no decision without a fresh one."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,7 @@ from outcry.orders.fills import FillCollector
 from outcry.runtime.database import Address, Database
 from outcry.runtime.errors import VenueUnreachable
 from outcry.venues.hyperliquid.venue import HyperliquidVenue
-from outcry.venues.port import Marks
+from outcry.venues.port import FundingPayment, Marks, OpenOrder
 from tests.orders.workshop import LIVE, PAPER_ACCOUNT, Workshop
 
 WAIT_S = 20
@@ -33,6 +33,22 @@ class GatedVenue(HyperliquidVenue):
         self.reached.set()
         assert self.go_on.wait(WAIT_S), "the test never let the monitor go on"
         return super().marks()
+
+
+class CountingVenue(HyperliquidVenue):
+    """The venue of a monitor of which it is counted what it reads besides marks and accounts."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.read: list[str] = []
+
+    def open_orders(self, address: str) -> Sequence[OpenOrder]:
+        self.read.append("open orders")
+        return super().open_orders(address)
+
+    def funding(self, address: str, since: datetime) -> Sequence[FundingPayment]:
+        self.read.append("funding")
+        return super().funding(address, since)
 
 
 Make = Callable[[type[HyperliquidVenue]], tuple[Monitor, HyperliquidVenue]]
@@ -172,6 +188,25 @@ def test_a_tick_that_is_more_than_twenty_seconds_late_is_dropped(
 
     assert run(workshop, late_s=late_s) == looked_at
     assert len(read) == looked_at
+
+
+def test_what_one_process_has_read_another_does_not_ask_for_again_before_its_time(
+    workshop: Workshop, make_monitor: Make
+) -> None:
+    workshop.enter()
+    other, venue = make_monitor(CountingVenue)
+    assert isinstance(venue, CountingVenue)
+    workshop.clock.advance(timedelta(minutes=1))
+    run(workshop)  # reads the open orders, and the hour's funding
+
+    read = []
+    for after_s in (15, 45, 15):
+        workshop.clock.advance(timedelta(seconds=after_s))
+        venue.read.clear()
+        run(workshop, other)
+        read.append(list(venue.read))
+
+    assert read == [[], ["open orders"], []]
 
 
 # ─── marks ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -108,6 +108,48 @@ def test_nothing_moving_changes_nothing(workshop: Workshop) -> None:
     assert workshop.position()["version"] == before
 
 
+def test_a_still_pass_writes_no_row_of_the_book_and_none_of_the_ledger(workshop: Workshop) -> None:
+    workshop.enter()
+    workshop.enter(market="ETH")
+    workshop.mark("BTC", "60001")
+    workshop.watch()
+    written = """
+        select 'position' as what, cast(position_id as text) as key, cast(xmin as text) from positions
+        union all select 'order', cast(order_id as text), cast(xmin as text) from orders
+        union all select 'action', cast(action_id as text), cast(xmin as text) from actions
+        union all select 'fill', cast(fill_key as text), cast(xmin as text) from fills
+        union all select 'market', market, cast(xmin as text) from markets
+        union all select 'account', account_id, cast(xmin as text) from accounts order by 1, 2
+    """
+    before = workshop.rows(written)
+
+    for price in (
+        "60002",
+        "60003",
+        "60001",
+        "60004",
+        "60002",
+    ):  # a minute and a quarter: with a look at open orders
+        workshop.mark("BTC", price)
+        workshop.watch()
+
+    assert workshop.rows(written) == before
+    assert len({row["key"] for row in before if row["what"] == "position"}) == 2
+
+
+def test_what_an_account_holds_is_stored_anew_once_it_changes(workshop: Workshop) -> None:
+    workshop.enter()
+    stored = []
+    for price in ("60001", "60002", "61850", "61851"):  # the third reaches a take-profit step
+        workshop.mark("BTC", price)
+        workshop.watch()
+        row = workshop.rows("select sizes from snapshots where account_id = :id", id=LIVE)[0]
+        stored.append((Decimal(row["sizes"]["BTC"]), workshop.venue_size()))
+
+    assert all(seen == held for seen, held in (*stored[:2], stored[3]))
+    assert stored[3][0] < stored[0][0]
+
+
 def test_a_halt_leaves_nothing_but_exits_that_protect(workshop: Workshop) -> None:
     workshop.enter()
     with workshop.database.transaction() as tx:

@@ -32,16 +32,17 @@ class Entry:
 class Shelf:
     """The owned positions of one account that hold their place, oldest first, and what follows from them whatever the mark.
 
-    `watched` is decided on at every mark. `sizes` is what the venue must show, signed, by position key, zero left out. `held`
-    must each have a stop that rests; `is_doubtful` says that one of them may have none. `is_waiting` says that fills are awaited
-    that close one.
+    `watched` is decided on at every mark, by market. `sizes` is what the venue must show, signed, by position key, zero left out.
+    `held` must each have a stop that rests; `is_doubtful` says that one of them may have none. `is_waiting` says that fills are
+    awaited that close one. `liquidation_prices` are what is known of those held, by market.
     """
 
     account_id: str
     entries: tuple[Entry, ...]
-    watched: tuple[tuple[Standing, Watch], ...]
+    watched: tuple[tuple[str, Watch, Standing], ...]
     sizes: Mapping[str, Decimal]
     held: tuple[Standing, ...]
+    liquidation_prices: Mapping[str, Decimal | None]
     is_doubtful: bool
     is_waiting: bool
 
@@ -81,12 +82,13 @@ class Book:
 
     def _renew(self, tx: Transaction, outdated: Mapping[str, str]) -> None:
         entries: dict[str, dict[str, Entry]] = {}
+        listed = {account_id: store.split_versions(versions) for account_id, versions in outdated.items()}
         missing: list[str] = []
-        for account_id, versions in outdated.items():
+        for account_id, pairs in listed.items():
             kept = self._kept.get(account_id)
             before = {} if kept is None else kept.entries
             entries[account_id] = current = {}
-            for key, version in store.split_versions(versions):
+            for key, version in pairs:
                 entry = before.get(key)
                 if entry is not None and entry.position.version == version:
                     current[key] = entry
@@ -96,7 +98,7 @@ class Book:
             entries[position.account_id][position.key] = Entry(position, _banded(position))
         for account_id, versions in outdated.items():
             found = entries[account_id]
-            ordered = [found[key] for key, _ in store.split_versions(versions) if key in found]
+            ordered = [found[key] for key, _ in listed[account_id] if key in found]
             self._kept[account_id] = _Kept(versions, found, _shelf(account_id, ordered))
 
     def keep(self, moved: Iterable[tuple[Standing, Decision]]) -> None:
@@ -118,7 +120,7 @@ def _shelf(account_id: str, entries: Sequence[Entry]) -> Shelf:
         account_id,
         tuple(entries),
         tuple(
-            (entry.position, entry.watch)
+            (entry.position.market, entry.watch, entry.position)
             for entry in entries
             if entry.watch is not None and entry.position.status in HELD
         ),
@@ -128,6 +130,7 @@ def _shelf(account_id: str, entries: Sequence[Entry]) -> Shelf:
             if each.held
         },
         held,
+        {each.market: each.liquidation_price for each in held},
         any(each.protected_at is None or each.crossed_since is not None for each in held),
         any(each.status is PositionStatus.CLOSE_PENDING for each in positions),
     )

@@ -113,12 +113,10 @@ def _climb(watched: Watched) -> Climb | None:
     trailing = watched.trailing
     if trailing is None:
         return None
-    sign = watched.side.sign
-    return Climb(
-        trail_share=_ONE - trailing.distance_frac * sign,
-        step=watched.entry_price * trailing.step_frac,
-        activation=watched.entry_price * (_ONE + trailing.activation_frac * sign),
-    )
+    entry, step = watched.entry_price, watched.entry_price * trailing.step_frac
+    if watched.side is Side.LONG:
+        return Climb(_ONE - trailing.distance_frac, step, entry * (_ONE + trailing.activation_frac))
+    return Climb(_ONE + trailing.distance_frac, step, entry * (_ONE - trailing.activation_frac))
 
 
 def decide(subject: Watch, mark: Decimal, now: datetime) -> Decision | None:

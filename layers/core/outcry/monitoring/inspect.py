@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from outcry.agents.model import Account
 from outcry.monitoring import store
-from outcry.monitoring.book import HELD, Page, Shelf
+from outcry.monitoring.book import Page, Shelf
 from outcry.monitoring.reconcile import LAG, Finding, Held, Verdict, is_same_sighting, reconcile
 from outcry.notices.model import Level
 from outcry.notices.tell import tell
@@ -296,12 +296,13 @@ def _moved_liquidations(seen: Sequence[Seen], pages: Mapping[str, Page]) -> list
     """Positions whose venue names another liquidation price than the book: the venue's own figure is the one that counts."""
     moved = []
     for one in seen:
-        prices = one.snapshot.holdings.liquidation_prices
-        for entry in pages[one.account.account_id].shelf.entries:
-            position = entry.position
+        prices, shelf = one.snapshot.holdings.liquidation_prices, pages[one.account.account_id].shelf
+        if prices == shelf.liquidation_prices:
+            continue
+        for position in shelf.held:
             price, known = prices.get(position.market), position.liquidation_price
-            if price is None or price == known or price <= 0 or position.status not in HELD:
-                continue  # most stand still: what is known is compared first
+            if price is None or price <= 0:
+                continue
             if known is None or abs(price - known) > known * LIQUIDATION_MOVED_FRAC:
                 moved.append((position, price))
     return moved

@@ -228,11 +228,13 @@ class Monitor:
         prices = marks.prices if fresh else {}
         moved = []
         for page in pages:
-            for position, watch in page.shelf.watched:
-                mark = prices.get(position.market)
+            for market, watch, position in page.shelf.watched:
+                mark = prices.get(market)
                 if mark is None:
                     self._actor.tell_no_mark(position, now)
                     continue
+                if watch.low < mark < watch.high and now < watch.until:
+                    continue  # what `decide` would find first: for a position that stands still the call costs more
                 decision = decide(watch, mark, now)
                 if decision is not None:
                     moved.append((position, decision))

@@ -1,7 +1,7 @@
 """SQL of the monitor: marks and markets as last read, what is in flight, what the venue last showed. Private to this room."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -60,9 +60,9 @@ def known(tx: Transaction, account_ids: Sequence[str]) -> list[Known]:
     return [Known(**row) for row in rows]
 
 
-def split_versions(versions: str) -> Iterator[tuple[str, int]]:
+def split_versions(versions: str) -> list[tuple[str, int]]:
     """The id and the version of each position in `Known.versions`."""
-    return ((pair[:_KEY_LENGTH], int(pair[_KEY_LENGTH:])) for pair in versions.split(",") if pair)
+    return [(pair[:_KEY_LENGTH], int(pair[_KEY_LENGTH:])) for pair in versions.split(",") if pair]
 
 
 def write_marks(tx: Transaction, venue: str, network: str, marks: Marks) -> None:

@@ -20,14 +20,13 @@ from outcry.runtime.clock import from_milliseconds
 from outcry.runtime.errors import BugError, UnknownAnswer
 from outcry.venues.approving import NamedSigner, Role
 from outcry.venues.counting import RequestBudget
+from outcry.venues.holdings import Holding, Holdings
 from outcry.venues.hyperliquid.shapes import Contexts, Misshapen, Position, State
 from outcry.venues.hyperliquid.wire import from_wire, order_id
 from outcry.venues.port import (
     AccountMode,
     AccountSnapshot,
     FundingPayment,
-    Holding,
-    Holdings,
     Market,
     OpenOrder,
     OrderReport,

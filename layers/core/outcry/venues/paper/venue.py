@@ -19,6 +19,7 @@ from outcry.runtime.database import Database, Transaction
 from outcry.runtime.errors import ConfigurationError, InfrastructureError, VenueUnreachable
 from outcry.runtime.reasons import Reason
 from outcry.venues import rounding
+from outcry.venues.holdings import Holding, Holdings
 from outcry.venues.paper import book as rules
 from outcry.venues.paper import store, wire
 from outcry.venues.paper.book import Book, Change, Rests, Terms
@@ -34,8 +35,6 @@ from outcry.venues.port import (
     Done,
     Filled,
     FundingPayment,
-    Holding,
-    Holdings,
     Market,
     Marks,
     Noop,
