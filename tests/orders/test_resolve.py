@@ -12,6 +12,7 @@ from outcry.controls import operate
 from outcry.orders.doubt import INDEX_LAG, WaitsFor
 from outcry.orders.plan import plan_exit
 from outcry.positions import store as positions_store
+from outcry.runtime.errors import InfrastructureError
 from outcry.runtime.reasons import Reason
 from outcry.venues.hyperliquid.errors import classify
 from outcry.venues.port import Ambiguous, Answer, NotSent, OrderState
@@ -476,3 +477,28 @@ def test_f13_what_the_venue_calls_cancelled_may_have_been_filled_in_part_before(
     assert waiting == "UNKNOWN"
     assert workshop.order(order_id)["status"] == "PARTIAL_DONE"
     assert workshop.position()["size"] == workshop.venue_size() == Decimal("0.02")
+
+
+def test_a_key_service_that_does_not_answer_keeps_nobody_from_asking_what_became_of_a_request(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_the_reply(workshop)
+    lose_the_request(workshop, times=1)
+    workshop.control("fault", on="info", match={"type": "orderStatus"}, do="status", status=502, times=1)
+    order_id = workshop.enter()
+    in_doubt = workshop.order(order_id)["status"]
+
+    def throttled(account: Any) -> Any:
+        raise InfrastructureError("KMS cannot be used: ThrottlingException")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(workshop.signers, "active", throttled)
+        workshop.clock.advance(timedelta(seconds=3))
+        with pytest.raises(InfrastructureError):  # its stop cannot be signed yet
+            workshop.advance(order_id)
+    known = requests(workshop, order_id)[0]["status"]
+    workshop.drain()
+
+    assert (in_doubt, known) == ("UNKNOWN", "ACKED")
+    assert workshop.position()["size"] == workshop.venue_size() > 0
+    assert workshop.position()["protected_at"] is not None

@@ -20,7 +20,7 @@ from outcry.orders.model import Action, ActionKind, ActionStatus
 from outcry.orders.outcomes import to_json
 from outcry.orders.ports import Desk, LoadedSigner
 from outcry.runtime.database import Transaction
-from outcry.runtime.errors import SignerRefused
+from outcry.runtime.errors import InfrastructureError
 from outcry.venues.port import Answer, Done, Noop, NotSent, RefusalKind, Refused, Venue
 
 
@@ -41,7 +41,7 @@ class Burner:
             signed = noop.signed or venue.sign(
                 noop.payload, nonce=noop.nonce, expires_at=None, signer=signer.key
             )
-        except SignerRefused:
+        except InfrastructureError:  # KMS refuses, or does not answer: the venue can be asked all the same
             return action
         noop = self._sending(held, noop, signed)
         return self._learn(held, action, noop, venue.send(signed, address=held.account.address))

@@ -23,7 +23,7 @@ from outcry.orders.ports import Desk, LoadedSigner
 from outcry.orders.risk import Refusal
 from outcry.orders.signers import attributed
 from outcry.runtime.database import Transaction
-from outcry.runtime.errors import SignerRefused
+from outcry.runtime.errors import InfrastructureError, SignerRefused
 from outcry.runtime.leases import Claim
 from outcry.runtime.reasons import Reason
 from outcry.venues.port import (
@@ -97,6 +97,10 @@ class Carrier:
             signer = self._desk.signers.active(held.account)
         except SignerRefused as refused:
             return self._without_signer(held, venue, attempt, kind, learn, still, _key_refused(refused))
+        except InfrastructureError:
+            if not self._is_signed(held, attempt, kind):
+                raise
+            return self._without_signer(held, venue, attempt, kind, learn, still, NO_SIGNER)
         if signer is None:
             return self._without_signer(held, venue, attempt, kind, learn, still, NO_SIGNER)
         now = self._desk.clock.now()
@@ -116,6 +120,12 @@ class Carrier:
                     tx, held, venue, request, market, signer, attempt, kind, now, expires_at
                 )
         return self._continue(held, venue, signer, action, learn, still, is_new=is_new)
+
+    def _is_signed(self, held: Held, attempt: int, kind: ActionKind) -> bool:
+        """Whether the request has its bytes already: then a KMS that does not answer keeps nobody from asking what became of it."""
+        with self._desk.database.transaction() as tx:
+            action = actions_store.action(tx, held.order.order_id, attempt, kind)
+        return action is not None and action.signed is not None
 
     def _without_signer(
         self,
