@@ -174,15 +174,13 @@ class Executor:
         todo: Next = self._step(held, budget)
         while todo.left is None:
             self._follow(todo.follow, deadline, budget)
-            if todo.then is not None:
-                todo = todo.then(held)
-            elif todo.order is None:
-                return todo
-            elif budget[0] <= 0 or self._desk.clock.now() >= deadline:
-                return again(1)
-            else:
+            if todo.order is not None:
+                if budget[0] <= 0 or self._desk.clock.now() >= deadline:
+                    return again(1)
                 held = replace(held, order=todo.order)
-                todo = self._step(held, budget)
+            elif todo.then is None:
+                return todo
+            todo = self._step(held, budget, todo.then)
         return todo
 
     def _follow(self, orders: Sequence[UUID], deadline: datetime, budget: list[int]) -> None:
@@ -196,11 +194,11 @@ class Executor:
         if failures:
             raise failures[0]
 
-    def _step(self, held: Held, budget: list[int]) -> Next:
+    def _step(self, held: Held, budget: list[int], step: Callable[[Held], Next] | None = None) -> Next:
         budget[0] -= 1
         if held.order.status in TERMINAL:
             return Next()
-        return self._steps[held.order.kind](held)
+        return (step or self._steps[held.order.kind])(held)
 
     def _claim(self, order_id: UUID, now: datetime, deadline: datetime) -> Held | None:
         with self._desk.database.transaction() as tx:

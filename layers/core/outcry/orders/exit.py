@@ -85,7 +85,7 @@ class ExitStep:
         if (
             entry is not None
         ):  # its own step uses up its nonce, now that an exit stands; then what is held is closed
-            return follow(entry.order_id, then=lambda held: self._patiently(self._close, held))
+            return follow(entry.order_id, then=self._close_on)
         return self._close(held)
 
     def _close(self, held: Held) -> Next:
@@ -181,7 +181,14 @@ class ExitStep:
             learn=lambda tx, outcome: self._count(tx, held, outcome, after),
         )
         assert not isinstance(known, Barred), "an exit is never barred"
-        return go_on(after[0]) if after else self._learn(held, known)
+        if not after:
+            return self._learn(held, known)
+        # an entry that was in front was looked at before this attempt, if it was begun here; no other can come to this position
+        is_begun_here = mark > 0
+        return go_on(after[0], self._close_on if is_begun_here else None)
+
+    def _close_on(self, held: Held) -> Next:
+        return self._patiently(self._close, held)
 
     def _count(self, tx: Transaction, held: Held, outcome: Outcome, after: list[Order]) -> None:
         """After a fill the next attempt sees what is left: it is begun in the transaction that records the answer."""

@@ -46,9 +46,9 @@ def left(order: "Order", *orders: UUID) -> Next:
     return Next(follow=orders, left=order)
 
 
-def go_on(order: "Order") -> Next:
-    """Do the order's next step at once; `order` as the last one left it."""
-    return Next(order=order)
+def go_on(order: "Order", then: "Callable[[Held], Next] | None" = None) -> Next:
+    """Do the order's next step at once, or only `then` of it; `order` as the last one left it."""
+    return Next(order=order, then=then)
 
 
 def widening_s(times: int, *, first_s: int, most_s: int) -> int:
