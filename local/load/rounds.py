@@ -12,9 +12,11 @@ from local.load import store
 from local.load.crew import Crew
 from local.load.desks import Place
 from local.load.stage import Stage
+from outcry.runtime.errors import InfrastructureError
 from outcry.runtime.queues import Queue
 
 _LOOK_EVERY_S = 0.3
+_TO_LEAVE_S = 90.0  # of a run's time, kept for leaving what was entered
 
 
 class TooSlow(Exception):
@@ -36,7 +38,9 @@ class Driver:
         first = self._total()
         under_way: dict[tuple[str, str], Place] = {}
         free = list(reversed(places))
-        while self._total() - first < orders and time.monotonic() < self.until:
+        while self._total() - first < orders and time.monotonic() < self.until - _TO_LEAVE_S:
+            if not self.crew.is_whole:
+                raise TooSlow("a worker died")
             busy = self._look()
             for key, place in list(under_way.items()):
                 if key not in busy:
@@ -60,7 +64,14 @@ class Driver:
 
     def leave(self, place: Place) -> None:
         """Plan and ring the exit of a place that is held."""
-        for order_id in self.stage.plan_exit(place):
+        try:
+            planned = self.stage.plan_exit(place)
+        except (
+            InfrastructureError
+        ):  # a lock was not had in time: it is planned at the next look, as the queue would have it
+            self.crew.counts["plans made again"] += 1
+            return
+        for order_id in planned:
             self.crew.ring(Queue.EXITS, order_id)
         if self._busy is not None:
             self._busy[_key(place)] = False
