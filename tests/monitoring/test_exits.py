@@ -1,6 +1,7 @@
 """The exit decision, against one that takes no short cuts, over single marks and over whole walks of a price."""
 
-from dataclasses import dataclass, replace
+from copy import replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
