@@ -33,6 +33,16 @@ _WORKING_UNDER_CLAIM = """
                   returning order_id as held_order)
 """
 _FIELDS = frozenset(each.name for each in fields_of(Action))
+_WORKING = OrderStatus.WORKING.value
+_UNSENT: dict[str, Any] = {
+    "signed": None,
+    "answer": None,
+    "refusal": None,
+    "venue_order_id": None,
+    "acked_size": None,
+    "acked_price": None,
+    "sends": 0,
+}
 
 
 def action_from(row: Row) -> Action:
@@ -80,6 +90,17 @@ def prepare(
 
     Raises LostClaim where the claim is gone.
     """
+    fields: dict[str, Any] = {
+        "order_id": order.order_id,
+        "attempt": attempt,
+        "kind": kind,
+        "signer_id": signer_id,
+        "signer_address": signer_address,
+        "nonce": nonce,
+        "expires_at": expires_at,
+        "payload": payload,
+        "cloid": cloid,
+    }
     row = tx.one(
         f"""
         {_WORKING_UNDER_CLAIM if is_at_work else UNDER_CLAIM}
@@ -88,45 +109,15 @@ def prepare(
           from mine
         returning action_id
         """,
-        **(
-            {"working": OrderStatus.WORKING.value, "allowed": from_where(OrderStatus.WORKING)}
-            if is_at_work
-            else {}
-        ),
-        order_id=order.order_id,
-        attempt=attempt,
-        kind=kind.value,
-        signer_id=signer_id,
-        signer_address=signer_address,
-        nonce=nonce,
-        expires_at=expires_at,
-        payload=payload,
-        cloid=cloid,
+        **fields | {"kind": kind.value},
+        **({"working": _WORKING, "allowed": from_where(OrderStatus.WORKING)} if is_at_work else {}),
         now=now,
         token=held.token,
     )
     if row is None:
         raise LostClaim(f"order {order.order_id} was continued by somebody else")
     return Action(
-        action_id=row["action_id"],
-        order_id=order.order_id,
-        attempt=attempt,
-        kind=kind,
-        status=ActionStatus.PREPARED,
-        signer_id=signer_id,
-        signer_address=signer_address,
-        nonce=nonce,
-        expires_at=expires_at,
-        payload=payload,
-        cloid=cloid,
-        signed=None,
-        answer=None,
-        refusal=None,
-        venue_order_id=None,
-        acked_size=None,
-        acked_price=None,
-        sends=0,
-        prepared_at=now,
+        action_id=row["action_id"], status=ActionStatus.PREPARED, prepared_at=now, **fields, **_UNSENT
     )
 
 

@@ -15,6 +15,36 @@ from outcry.runtime.leases import Claim
 from outcry.runtime.side import Side
 from outcry.signals.size import Sized
 
+_BOOKED = """
+    with held as (select r.*, o.finished_at is null or o.finished_at > :since as is_pending
+                    from reservations r join accounts a using (account_id) join orders o using (order_id)
+                   where r.released_at is null and (r.account_id = :account_id or r.agent_id = :agent_id)
+                     and (a.venue = 'paper') = (select venue = 'paper' from accounts where account_id = :account_id)),
+         today as (select * from reservations where account_id = :account_id
+                    and reserved_at >= date_trunc('day', cast(:now as timestamptz)))
+    select coalesce(sum(notional_usd) filter (where account_id = :account_id), 0) as account,
+           coalesce(sum(notional_usd) filter (where account_id = :account_id and market = :market), 0) as account_market,
+           coalesce(sum(notional_usd) filter (where account_id = :account_id and author_id = :author_id), 0) as account_author,
+           coalesce(sum(notional_usd) filter (where agent_id = :agent_id), 0) as agent,
+           count(*) filter (where account_id = :account_id) as account_open,
+           coalesce(sum(notional_usd) filter (where deployment_id = :deployment_id), 0) as deployment,
+           coalesce(sum(notional_usd) filter (where deployment_id = :deployment_id and market = :market), 0) as deployment_market,
+           coalesce(sum(notional_usd) filter (where deployment_id = :deployment_id and author_id = :author_id), 0) as deployment_author,
+           count(*) filter (where deployment_id = :deployment_id) as deployment_open,
+           (select coalesce(sum(notional_usd), 0) from today) as account_day,
+           (select coalesce(sum(notional_usd), 0) from today where deployment_id = :deployment_id) as deployment_day,
+           coalesce(sum(margin_usd) filter (where account_id = :account_id and is_pending), 0) as margin_usd,
+           greatest((select max(reserved_at) from reservations where account_id = :account_id),
+                    (select max(filled_at) from fills where account_id = :account_id)) as changed_at,
+           (select cast(side as text) from positions
+             where account_id = :account_id and venue = :venue and position_key = :position_key
+               and is_owned and status not in ('CLOSED', 'ABANDONED')) as owner_side,
+           exists (select from orders
+                    where account_id = :account_id and venue = :venue and position_key = :position_key
+                      and finished_at is null and order_id <> :order_id and status <> 'PLANNED') as is_place_at_work
+      from held
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Scopes:
@@ -81,35 +111,7 @@ def booked(
     within their own scope.
     """
     row = tx.one(
-        """
-        with held as (select r.*, o.finished_at is null or o.finished_at > :since as is_pending
-                        from reservations r join accounts a using (account_id) join orders o using (order_id)
-                       where r.released_at is null and (r.account_id = :account_id or r.agent_id = :agent_id)
-                         and (a.venue = 'paper') = (select venue = 'paper' from accounts where account_id = :account_id)),
-             today as (select * from reservations where account_id = :account_id
-                        and reserved_at >= date_trunc('day', cast(:now as timestamptz)))
-        select coalesce(sum(notional_usd) filter (where account_id = :account_id), 0) as account,
-               coalesce(sum(notional_usd) filter (where account_id = :account_id and market = :market), 0) as account_market,
-               coalesce(sum(notional_usd) filter (where account_id = :account_id and author_id = :author_id), 0) as account_author,
-               coalesce(sum(notional_usd) filter (where agent_id = :agent_id), 0) as agent,
-               count(*) filter (where account_id = :account_id) as account_open,
-               coalesce(sum(notional_usd) filter (where deployment_id = :deployment_id), 0) as deployment,
-               coalesce(sum(notional_usd) filter (where deployment_id = :deployment_id and market = :market), 0) as deployment_market,
-               coalesce(sum(notional_usd) filter (where deployment_id = :deployment_id and author_id = :author_id), 0) as deployment_author,
-               count(*) filter (where deployment_id = :deployment_id) as deployment_open,
-               (select coalesce(sum(notional_usd), 0) from today) as account_day,
-               (select coalesce(sum(notional_usd), 0) from today where deployment_id = :deployment_id) as deployment_day,
-               coalesce(sum(margin_usd) filter (where account_id = :account_id and is_pending), 0) as margin_usd,
-               greatest((select max(reserved_at) from reservations where account_id = :account_id),
-                        (select max(filled_at) from fills where account_id = :account_id)) as changed_at,
-               (select cast(side as text) from positions
-                 where account_id = :account_id and venue = :venue and position_key = :position_key
-                   and is_owned and status not in ('CLOSED', 'ABANDONED')) as owner_side,
-               exists (select from orders
-                        where account_id = :account_id and venue = :venue and position_key = :position_key
-                          and finished_at is null and order_id <> :order_id and status <> 'PLANNED') as is_place_at_work
-          from held
-        """,
+        _BOOKED,
         account_id=order.account_id,
         deployment_id=order.deployment_id,
         agent_id=agent_id,

@@ -56,23 +56,6 @@ def insert_new(
     """
     if not fills:
         return []
-    rows = [
-        {
-            "fill_id": fill.fill_id,
-            "market": fill.market,
-            "is_buy": fill.is_buy,
-            "price": str(fill.price),
-            "size": str(fill.size),
-            "fee_usd": str(fill.fee_usd),
-            "venue_pnl_usd": str(fill.venue_pnl_usd),
-            "size_before": str(fill.size_before),
-            "cloid": fill.cloid,
-            "venue_order_id": fill.venue_order_id,
-            "is_liquidation": fill.is_liquidation,
-            "filled_at": fill.filled_at.isoformat(),
-        }
-        for fill in fills
-    ]
     return tx.all(
         """
         with moved as (
@@ -102,13 +85,30 @@ def insert_new(
                       filled_at)
         select stored.*, o.trace_id from stored left join orders o using (order_id) order by fill_key
         """,
-        rows=json.dumps(rows),
+        rows=json.dumps([_listed(fill) for fill in fills]),
         read_to=max(fill.filled_at for fill in fills),
         account_id=account_id,
         venue=venue,
         network=network,
         now=now,
     )
+
+
+def _listed(fill: VenueFill) -> dict[str, Any]:
+    return {
+        "fill_id": fill.fill_id,
+        "market": fill.market,
+        "is_buy": fill.is_buy,
+        "price": str(fill.price),
+        "size": str(fill.size),
+        "fee_usd": str(fill.fee_usd),
+        "venue_pnl_usd": str(fill.venue_pnl_usd),
+        "size_before": str(fill.size_before),
+        "cloid": fill.cloid,
+        "venue_order_id": fill.venue_order_id,
+        "is_liquidation": fill.is_liquidation,
+        "filled_at": fill.filled_at.isoformat(),
+    }
 
 
 def booked(tx: Transaction, position_id: UUID) -> list[Row]:
