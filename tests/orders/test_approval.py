@@ -71,7 +71,7 @@ def test_a_snapshot_that_went_stale_while_it_was_read_is_read_again_in_the_same_
     assert len(readings) == 2
 
 
-@pytest.mark.parametrize("mode", ["unifiedAccount", "portfolioMargin", "aModeOfTomorrow"])
+@pytest.mark.parametrize("mode", ["unifiedAccount", "portfolioMargin"])
 def test_an_account_whose_margin_is_counted_otherwise_is_not_traded(workshop: Workshop, mode: str) -> None:
     workshop.control("abstraction", user=MASTER, mode=mode)
 
@@ -79,6 +79,18 @@ def test_an_account_whose_margin_is_counted_otherwise_is_not_traded(workshop: Wo
 
     assert why(workshop, order_id) == ("SKIPPED", "ACCOUNT_MODE_UNKNOWN")
     assert not workshop.venue_fills()
+
+
+def test_an_account_in_a_mode_that_nobody_has_catalogued_is_not_traded_and_its_entry_is_set_aside(
+    workshop: Workshop,
+) -> None:
+    workshop.control("abstraction", user=MASTER, mode="aModeOfTomorrow")
+
+    order_id = workshop.enter()
+
+    assert workshop.order(order_id)["quarantined_at"] is not None
+    assert not workshop.venue_fills()
+    assert workshop.rows("select 1 as one from positions") == []
 
 
 @pytest.mark.parametrize(
