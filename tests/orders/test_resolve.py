@@ -502,3 +502,19 @@ def test_a_key_service_that_does_not_answer_keeps_nobody_from_asking_what_became
     assert (in_doubt, known) == ("UNKNOWN", "ACKED")
     assert workshop.position()["size"] == workshop.venue_size() > 0
     assert workshop.position()["protected_at"] is not None
+
+
+def test_the_two_looks_that_prove_absence_may_be_of_two_short_invocations(workshop: Workshop) -> None:
+    lose_the_request(workshop)
+    lose_the_request(workshop, NOOP)
+    order_id = workshop.enter()
+    workshop.clock.advance(timedelta(seconds=30))
+    found: list[str] = []
+
+    for _ in range(2):
+        workshop.executor.advance(order_id, deadline=workshop.clock.now() + timedelta(seconds=1))
+        found.append(requests(workshop, order_id)[0]["status"])
+        workshop.clock.advance(timedelta(seconds=3))
+
+    assert found == ["UNKNOWN", "EXPIRED"]
+    assert not workshop.venue_fills()

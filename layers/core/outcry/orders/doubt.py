@@ -46,6 +46,7 @@ class Doubt:
     """What was learned so far of a request that is SENT or UNKNOWN.
 
     `nonce_is_used`: by whom is open, but nothing can run under it any more. `never_ran`: it was free until a no-op of ours used it.
+    `absent_at`: since when nothing at the venue has shown a trace of it, though it could have been listed by then.
     """
 
     why: str = "no answer was recorded"
@@ -54,6 +55,7 @@ class Doubt:
     dead_at: datetime | None = None
     nonce_is_used: bool = False
     never_ran: bool = False
+    absent_at: datetime | None = None
     waits_for: str | None = None
 
     @staticmethod
@@ -67,6 +69,7 @@ class Doubt:
             dead_at=_moment(kept.get("dead_at")),
             nonce_is_used=bool(kept.get("nonce_is_used", False)),
             never_ran=bool(kept.get("never_ran", False)),
+            absent_at=_moment(kept.get("absent_at")),
             waits_for=kept.get("waits_for"),
         )
 
@@ -80,6 +83,7 @@ class Doubt:
             "dead_at": None if self.dead_at is None else self.dead_at.isoformat(),
             "nonce_is_used": self.nonce_is_used,
             "never_ran": self.never_ran,
+            "absent_at": None if self.absent_at is None else self.absent_at.isoformat(),
             "waits_for": self.waits_for,
         }
 

@@ -56,7 +56,7 @@ from outcry.venues.port import (
 )
 
 # Before a claim ends: a question of two reads must not begin when it could outlast the claim.
-ROOM_FOR_A_QUESTION = timedelta(seconds=10)
+ROOM_FOR_A_QUESTION = timedelta(seconds=4)
 
 
 class Resolver:
@@ -151,7 +151,7 @@ class Resolver:
     ) -> Known | WaitsFor:
         """Ask after each of these waits, as far as the claim lasts, until something is known."""
         found: Known | WaitsFor = WaitsFor.ANSWER
-        absent_since: datetime | None = None
+        absent_since = Doubt.of(action).absent_at
         for wait_s in waits_s:
             if wait_s:
                 enough = held.claim.until - ROOM_FOR_A_QUESTION - timedelta(seconds=wait_s)
@@ -271,7 +271,10 @@ class Resolver:
         """It stays UNKNOWN: say since when, what was asked and what it waits for."""
         now = self._desk.clock.now()
         known = Doubt.of(action)
-        doubt = replace(known, asked=known.asked + 1, asked_at=now, waits_for=waits_for.value)
+        absent_at = (known.absent_at or now) if waits_for is WaitsFor.SECOND_LOOK else None
+        doubt = replace(
+            known, asked=known.asked + 1, asked_at=now, absent_at=absent_at, waits_for=waits_for.value
+        )
         age = now - action.prepared_at
         with self._desk.database.transaction() as tx:
             doubt_store.note(tx, action, doubt, held=held.claim)
