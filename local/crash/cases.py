@@ -36,12 +36,13 @@ KILLS_OF_REQUEST = (Kill.BEFORE_REPLY, Kill.REPLY_LOST)
 class Site:
     """One thing that the invocations under test did: a transaction or a request, by its number from 1.
 
-    `what` is the edge's own word, `by` the function that did it: `orders.carry.Carrier.carry`.
+    `what` is the edge's own word, `by` the function that did it: `orders.carry.Carrier.carry`. `invocation` counts from 1 too.
     """
 
     number: int
     what: str
     by: str
+    invocation: int = 1
 
     @property
     def kills(self) -> tuple[Kill, ...]:
@@ -81,17 +82,17 @@ def cases_of(scenario: str, sites: Iterable[Site]) -> list[Case]:
 
 
 def select(cases: Sequence[Case], most: int, seed: int) -> list[Case]:
-    """At most about `most` of a scenario's cases, the same for the same seed: each pairing of kill and redelivery first."""
+    """At most `most` of a scenario's cases, the same for the same seed; each kill and each redelivery first, then each pairing."""
     shuffled = list(cases)
     random.Random(f"{seed}/{cases[0].scenario}" if cases else seed).shuffle(shuffled)
     chosen: dict[Case, None] = {}
-    seen: set[tuple[Kill, Again]] = set()
+    seen: set[object] = set()
     for case in shuffled:
-        if (case.kill, case.again) not in seen:
-            seen.add((case.kill, case.again))
+        if case.kill not in seen or case.again not in seen:
+            seen |= {case.kill, case.again}
             chosen[case] = None
     for case in shuffled:
-        if len(chosen) >= most:
-            break
-        chosen[case] = None
-    return sorted(chosen)
+        if (case.kill, case.again) not in {(each.kill, each.again) for each in chosen}:
+            chosen[case] = None
+    chosen |= dict.fromkeys(shuffled)
+    return sorted(list(chosen)[:most])

@@ -39,6 +39,7 @@ class Executioner:
     def __init__(self, site: int = 0, kill: Kill = Kill.AFTER_COMMIT, *, die: Death = Worker.die) -> None:
         self._site, self._kill, self._die = site, kill, die
         self.sites: list[Site] = []
+        self.invocation = 0
         self.under_test: set[Worker] = set()
         self.killed: Worker | None = None
         self.reached: set[str] = set()
@@ -63,7 +64,7 @@ class Executioner:
             self._end(worker)
         if edge not in _ENDS:
             return
-        self.sites.append(Site(len(self.sites) + 1, what, _doer(what)))
+        self.sites.append(Site(len(self.sites) + 1, what, _doer(what), self.invocation))
         if len(self.sites) == self._site:
             self._strike(worker, what)
 

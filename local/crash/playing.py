@@ -6,20 +6,19 @@ Promises: the same case plays the same way each time. Who judges has seen nothin
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 
 from local.crash import judging
 from local.crash.cases import Again, Case, Site
 from local.crash.executioner import Executioner
 from local.crash.scenarios import BY_NAME, Do, Scenario
-from local.crash.stage import FED, Stage, Unrest
+from local.crash.stage import FED, Invocation, Stage, Unrest
 from local.simulation.queues import Letter
-from local.simulation.service import Environment
 from local.simulation.world import Site as Place
 from outcry.runtime.queues import Queue
 
 SOON = timedelta(seconds=30)
 PERSON_TRIES_AGAIN_S = 20
+Runs = Callable[[Stage, Invocation], None]
 FEEDS = {
     Do.EXECUTE: (Queue.EXITS, Queue.ENTRIES),
     Do.GENERATE: (Queue.CALLS,),
@@ -43,18 +42,28 @@ class Verdict:
 
 def record(place: Place, scenario: Scenario) -> Verdict:
     """Play a scenario undisturbed."""
-    return _play(place, scenario, None, Executioner())
+    return _play(place, scenario, None, Executioner(), in_a_thread)
 
 
-def play(place: Place, case: Case) -> Verdict:
-    """Play one case."""
-    return _play(place, BY_NAME[case.scenario], case, Executioner(case.site, case.kill))
+def play(place: Place, case: Case, runs: Runs | None = None) -> Verdict:
+    """Play one case. `runs` carries out the invocations under test; threads of this process, where nothing is said."""
+    return _play(place, BY_NAME[case.scenario], case, Executioner(case.site, case.kill), runs or in_a_thread)
 
 
-def _play(place: Place, scenario: Scenario, case: Case | None, executioner: Executioner) -> Verdict:
+def in_a_thread(stage: Stage, invocation: Invocation) -> None:
+    """Carry out an invocation under test as the simulation does: its process is a thread, and Died ends it."""
+    environment = stage.warm(invocation)
+    stage.executioner.under_test.add(environment.worker)
+    stage.run(invocation, environment)
+    stage.executioner.under_test.discard(environment.worker)
+
+
+def _play(
+    place: Place, scenario: Scenario, case: Case | None, executioner: Executioner, runs: Runs
+) -> Verdict:
     with Stage(place, executioner, scenario.switches, tells=scenario.tells) as stage:
         scenario.before(stage)
-        _UnderTest(stage, scenario, case.again if case else Again.ONCE).go()
+        _UnderTest(stage, scenario, case.again if case else Again.ONCE, runs).go()
         problems: list[str] = []
         try:
             if scenario.afterwards is not None:
@@ -79,10 +88,11 @@ def _play(place: Place, scenario: Scenario, case: Case | None, executioner: Exec
 class _UnderTest:
     """The part of a play that is under test, up to the death, and the work that comes again because of it."""
 
-    def __init__(self, stage: Stage, scenario: Scenario, again: Again) -> None:
+    def __init__(self, stage: Stage, scenario: Scenario, again: Again, runs: Runs) -> None:
         self._stage = stage
         self._scenario = scenario
         self._again = again
+        self._runs = runs
         self._executioner = stage.executioner
 
     def go(self) -> None:
@@ -94,26 +104,19 @@ class _UnderTest:
                     self._watch()
                 case Do.TICK:
                     self._stage.full_minute()
-                    self._begin(self._tick)
+                    self._begin(Invocation("tick"))
                 case Do.PERSON:
-                    self._begin(self._person, tries_again_s=PERSON_TRIES_AGAIN_S)
+                    person = Invocation("person", does=self._scenario.person)
+                    self._begin(person, tries_again_s=PERSON_TRIES_AGAIN_S)
                 case _:
                     self._feed(FEEDS[step])
-
-    def _tick(self) -> Environment:
-        return self._stage.world.worker("tick")
-
-    def _person(self) -> Environment:
-        person = self._scenario.person
-        assert person is not None, "the scenario has a person"
-        return self._stage.person(lambda database: person(self._stage, database))
 
     def _watch(self) -> None:
         """Go to the next quarter of a minute for which the monitors are rung."""
         ticks = (Queue.TICKS_HYPERLIQUID,)
         while not self._executioner.has_struck():
             if self._stage.quarter():
-                self._begin(self._tick)
+                self._begin(Invocation("tick"))
             if self._stage.next_letter(ticks) is not None:
                 self._feed(ticks)
                 return
@@ -124,8 +127,7 @@ class _UnderTest:
         if self._stage.next_letter(queues) is None:
             self._stage.wait_for(queues, SOON)
         while not self._executioner.has_struck() and (letter := self._stage.next_letter(queues)):
-            environment = self._stage.environment(FED[letter.queue])
-            self._test(environment, partial(self._stage.deliver, letter))
+            self._test(Invocation(FED[letter.queue], letter))
             if self._executioner.has_struck():
                 self._deliver_again(letter)
 
@@ -147,20 +149,20 @@ class _UnderTest:
 
     # ─── what a schedule or a person begins ─────────────────────────────────────────────────────────────────
 
-    def _begin(self, make: Callable[[], Environment], tries_again_s: float | None = None) -> None:
-        self._test(make(), self._stage.world.invoke)
+    def _begin(self, invocation: Invocation, tries_again_s: float | None = None) -> None:
+        self._test(invocation)
         if not self._executioner.has_struck():
             return
+        world, cold = self._stage.world, self._stage.cold
         match self._again:
             case Again.TWICE:
-                self._stage.world.invoke(make())
+                world.invoke(cold(invocation))
             case Again.CONCURRENTLY:
-                self._stage.world.deliver_together([([], make(), None), ([], make(), None)])
+                world.deliver_together([([], cold(invocation), None), ([], cold(invocation), None)])
         if tries_again_s is not None:
             self._stage.wait(tries_again_s)
-            self._stage.world.invoke(make())
+            world.invoke(cold(invocation))
 
-    def _test(self, environment: Environment, run: Callable[[Environment], object]) -> None:
-        self._executioner.under_test.add(environment.worker)
-        run(environment)
-        self._executioner.under_test.discard(environment.worker)
+    def _test(self, invocation: Invocation) -> None:
+        self._executioner.invocation += 1
+        self._runs(self._stage, invocation)

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from local.crash.cases import Case
+from local.crash.place import place
 from local.crash.playing import Verdict, play, record
 from local.crash.scenarios import BY_NAME
-from local.simulation.world import site
 
 Task = Case | str  # a case to play, or the name of a scenario to record
 LOOKS_EVERY_S = 1.0
@@ -78,10 +78,10 @@ def pool(jobs: int) -> Iterator[Pool]:
 
 def _work(todo: Any, done: Any) -> None:
     logging.disable(logging.CRITICAL)  # what is logged of thousands of deaths tells nobody anything
-    with site() as place:
+    with place() as here:
         while (task := todo.get()) is not None:
             try:
-                found = record(place, BY_NAME[task]) if isinstance(task, str) else play(place, task)
+                found = record(here, BY_NAME[task]) if isinstance(task, str) else play(here, task)
             except Exception as error:  # noqa: BLE001 - carried to the process that prints
                 done.put((task, f"{type(error).__name__}: {error}"))
                 return

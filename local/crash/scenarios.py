@@ -12,13 +12,15 @@ from typing import Any
 
 from local.crash.aftermath import Aftermath
 from local.crash.judging import Judge, closed_for, entered, flat, held, held_or_out
-from local.crash.stage import ACCOUNT, MASTER, WORKING, Stage
+from local.crash.stage import ACCOUNT, MASTER, WORKING, Hands, Invocation, Person, Stage
+from local.hyperliquid import in_process
 from local.simulation.keys import KEY_ARN
+from local.simulation.service import Environment
 from outcry.controls import operate
 from outcry.custody import keyring
-from outcry.runtime.database import Database
 from outcry.runtime.errors import ConfigurationError
 from outcry.runtime.queues import Queue
+from outcry.venues.hyperliquid.venue import HyperliquidVenue
 
 HOUR_S = 3605
 PATIENCE_BEATS = 20  # for which people wait until they are told
@@ -48,7 +50,7 @@ class Scenario:
     before: Callable[[Stage], None]
     under_test: tuple[Do, ...]
     end: Judge
-    person: Callable[[Stage, Database], object] | None = None
+    person: Person | None = None
     afterwards: Callable[[Stage], None] | None = None
     switches: dict[str, Any] = field(default_factory=dict)
     leaves: tuple[str, ...] = ()
@@ -203,24 +205,23 @@ def told(stage: Stage) -> None:
 # ─── what people do ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def flattens(stage: Stage, database: Database) -> None:
+def flattens(hands: Hands) -> None:
     """A person closes everything."""
-    with database.transaction() as tx:
-        operate.flatten(tx, "desk", "out of everything", "tester", stage.now)
+    with hands.database.transaction() as tx:
+        operate.flatten(tx, "desk", "out of everything", "tester", hands.clock.now())
 
 
-def changes_signer(stage: Stage, database: Database) -> None:
+def changes_signer(hands: Hands) -> None:
     """A person makes a signer in the second slot, approves it at the venue and lets it sign; what is done already is left."""
+    database, clock = hands.database, hands.clock
     with contextlib.suppress(ConfigurationError):  # the slot is taken: by what was made before
-        keyring.create_signer(database, stage.world.kms, ACCOUNT, 2, key_arn=KEY_ARN, clock=stage.world.clock)
+        keyring.create_signer(database, hands.kms, ACCOUNT, 2, key_arn=KEY_ARN, clock=clock)
     with database.transaction() as tx:
         made = [each for each in keyring.signers_of(tx, ACCOUNT) if each.slot == 2][-1]
-    agents = stage.world.engine.venue.agents
-    if agents.master_of(made.address, stage.world.engine.venue.now_ms) is None:
-        stage.world.control("approve_agent", master=MASTER, agent=made.address, name="outcry-2")
+    hands.approve(made.address)
     if made.status.value == "CREATED":
-        venue = stage.venue()
-        keyring.activate_as_confirmed(database, venue, made.signer_id, master=MASTER, now=stage.now)
+        venue = HyperliquidVenue("local", in_process.URL, clock, session=in_process.session(hands.engine))
+        keyring.activate_as_confirmed(database, venue, made.signer_id, master=MASTER, now=clock.now())
 
 
 def new_signer(stage: Stage) -> None:
@@ -229,13 +230,19 @@ def new_signer(stage: Stage) -> None:
         if "signers" in stage.aftermath().topics():
             break
         stage.beat()
-    stage.world.invoke(stage.person(lambda database: changes_signer(stage, database)))
+    stage.run(*by_hand(stage))
+
+
+def by_hand(stage: Stage) -> tuple[Invocation, Environment]:
+    """A person who changes the signer."""
+    invocation = Invocation("person", does=changes_signer)
+    return invocation, stage.cold(invocation)
 
 
 def trades_with_it(stage: Stage) -> None:
     """The next call is traded."""
     stage.settle()
-    stage.world.invoke(stage.person(lambda database: changes_signer(stage, database)))
+    stage.run(*by_hand(stage))
     stage.beat()
     stage.say("LONG BTC 60k, SL 58.9k")
 

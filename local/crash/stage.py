@@ -8,6 +8,7 @@ beats between are left out, because they could change nothing.
 import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -16,16 +17,17 @@ from typing import Any, Self
 
 from local.crash.aftermath import Aftermath, read_aftermath
 from local.crash.executioner import Executioner
-from local.hyperliquid import in_process
 from local.hyperliquid.config import build_config
+from local.hyperliquid.engine import Engine
 from local.simulation.functions import Built
 from local.simulation.queues import Letter
 from local.simulation.service import Environment
 from local.simulation.workers import Worker
 from local.simulation.world import Site, World
+from outcry.custody.kms import Kms
+from outcry.runtime.clock import Clock
 from outcry.runtime.database import Database
 from outcry.runtime.queues import Queue
-from outcry.venues.hyperliquid.venue import HyperliquidVenue
 
 SEED = 4
 AUTHOR = 1001
@@ -79,6 +81,29 @@ _MARKETS = {"BTC": {"initial_mark": 60000}}
 _SWITCHES = {"ip_limit": False}
 
 
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What a person's process has: a connection, KMS, a clock, and the account's owner, who approves addresses at the venue."""
+
+    database: Database
+    kms: Kms
+    clock: Clock
+    engine: Engine
+    approve: Callable[[str], None]
+
+
+Person = Callable[[Hands], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One run of a function: of a message, or for its schedule, or what a person does."""
+
+    function: str
+    letter: Letter | None = None
+    does: Person | None = None
+
+
 class Unrest(Exception):
     """The run never came to rest; the message says what was left."""
 
@@ -94,7 +119,7 @@ class Stage(AbstractContextManager["Stage"]):
         self.executioner = executioner
         self.world.crew.hooks.append(executioner)
         self.working = (*WORKING, Queue.NOTICES) if tells else WORKING
-        self._place = place
+        self.place = place
         self._people = count(1)
         self._began = self.world.now
         self._beats = 0
@@ -125,6 +150,12 @@ class Stage(AbstractContextManager["Stage"]):
         self.world.invoke(self.environment("ingest_posts"))
         self.pump(Queue.POSTS, Queue.CALLS)
 
+    def approve(self, address: str) -> None:
+        """The account's owner approves an address at the venue, where that was not done."""
+        venue = self.world.engine.venue
+        if venue.agents.master_of(address, venue.now_ms) is None:
+            self.world.control("approve_agent", master=MASTER, agent=address, name="outcry-2")
+
     # ─── invocations ────────────────────────────────────────────────────────────────────────────────────────
 
     def environment(self, function: str, *, fresh: bool = False) -> Environment:
@@ -134,13 +165,32 @@ class Stage(AbstractContextManager["Stage"]):
             kept = self._kept[function] = self.world.worker(function)
         return kept
 
-    def person(self, does: Callable[[Database], object]) -> Environment:
-        """A process in which a person does something: with a connection of its own, and able to die."""
+    def hands(self, database: Database) -> Hands:
+        """What a person's process works with."""
+        world = self.world
+        return Hands(database, world.kms, world.clock, self.world.engine, self.approve)
+
+    def cold(self, invocation: Invocation) -> Environment:
+        """A new environment for an invocation; a person's has a connection of its own and can die like any other."""
+        does = invocation.does
+        if does is None:
+            return self.world.worker(invocation.function)
         name = f"person {next(self._people)}"
-        database = self._place.ground.connect(name)
-        made = Environment(_PERSON, Worker(name), database, Built(run=lambda: does(database)))
+        database = self.place.ground.connect(name)
+        made = Environment(_PERSON, Worker(name), database, Built(run=lambda: does(self.hands(database))))
         self.world.service.environments.append(made)
         return made
+
+    def warm(self, invocation: Invocation) -> Environment:
+        """The environment that is warm, where there is one."""
+        return self.cold(invocation) if invocation.does else self.environment(invocation.function)
+
+    def run(self, invocation: Invocation, environment: Environment) -> None:
+        """Have an environment do an invocation."""
+        if invocation.letter is None:
+            self.world.invoke(environment)
+        else:
+            self.deliver(invocation.letter, environment)
 
     def pump(self, *queues: Queue) -> None:
         """Deliver what is visible in these queues, one by one, until nothing is."""
@@ -159,11 +209,6 @@ class Stage(AbstractContextManager["Stage"]):
             if seen:
                 return seen[0]
         return None
-
-    def venue(self) -> HyperliquidVenue:
-        """The venue as a person's process reaches it."""
-        session = in_process.session(self.world.engine)
-        return HyperliquidVenue("local", in_process.URL, self.world.clock, session=session)
 
     # ─── time ───────────────────────────────────────────────────────────────────────────────────────────────
 

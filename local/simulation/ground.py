@@ -9,7 +9,7 @@ held by somebody else, a commit fails with the server's own serialization failur
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -132,10 +132,10 @@ class Ground:
 
 
 @contextmanager
-def ground() -> Iterator[Ground]:
+def ground(make: Callable[[Postgres], Ground] = Ground) -> Iterator[Ground]:
     """A server and its database for as long as the block runs."""
     with temporary_postgres(settings=_SETTINGS) as server:
-        made = Ground(server)
+        made = make(server)
         try:
             yield made
         finally:

@@ -25,6 +25,7 @@ from uuid import UUID
 from local.hyperliquid.clockwork import PriceEvent
 from local.hyperliquid.config import VenueConfig
 from local.hyperliquid.engine import Engine
+from local.postgres import Postgres
 from local.simulation import functions
 from local.simulation.ground import Ground, ground
 from local.simulation.keys import KEY_ARN, LocalKms
@@ -61,9 +62,9 @@ class Site:
 
 
 @contextmanager
-def site() -> Iterator[Site]:
+def site(make: Callable[[Postgres], Ground] = Ground) -> Iterator[Site]:
     """Postgres for as long as the block runs."""
-    with ground() as made:
+    with ground(make) as made:
         yield Site(made)
 
 
