@@ -28,33 +28,46 @@ _ENDS = frozenset({Edge.BEFORE_COMMIT, Edge.AFTER_REPLY})  # where one thing is 
 _KEPT = frozenset({Edge.AFTER_COMMIT, Edge.AFTER_REPLY})
 
 Death = Callable[[Worker], None]
+Tell = Callable[..., object]
 
 
 class Executioner:
-    """Numbers what the workers under test do and kills one of them at the site that is asked for; `site` 0 kills nobody.
+    """Numbers what the workers under test do and kills one of them at the site that is asked for; `site` 0 kills nobody."""
 
-    `die` ends the worker: it raises Died, or, in a process of its own, ends the process.
-    """
-
-    def __init__(self, site: int = 0, kill: Kill = Kill.AFTER_COMMIT, *, die: Death = Worker.die) -> None:
-        self._site, self._kill, self._die = site, kill, die
+    def __init__(self, site: int = 0, kill: Kill = Kill.AFTER_COMMIT) -> None:
+        self._site, self._kill = site, kill
+        self._die: Death = Worker.die
+        self._tell: Tell = lambda *_: None
         self.sites: list[Site] = []
         self.invocation = 0
         self.under_test: set[Worker] = set()
-        self.killed: Worker | None = None
         self.reached: set[str] = set()
+        self._is_over = False
         self._doomed: Worker | None = None
         self._after_commit: Worker | None = None
+        self._is_struck = False
 
     def has_struck(self) -> bool:
         """Whether its site was come to."""
-        return self.killed is not None or self._doomed is not None
+        return self._is_struck
+
+    def dies_by(self, die: Death, *, tell: Tell) -> None:
+        """In a process of its own: how it ends, and whom it tells of its site before that."""
+        self._die, self._tell = die, tell
+
+    def bury(self) -> None:
+        """The process that was under test is gone."""
+        self._is_over = self._is_struck = True
+
+    def strike_elsewhere(self, sites: list[Site]) -> None:
+        """A process of its own has come to the site; `sites` is what it did."""
+        self.sites, self._is_struck = sites, True
 
     def __call__(self, worker: Worker, edge: Edge, what: str) -> None:
         """An edge was passed."""
         if what == DATABASE and edge is Edge.BEGIN:
             self.reached.add(_doer(what))
-        if self.killed is not None or worker not in self.under_test:
+        if self._is_over or worker not in self.under_test:
             return
         if worker is self._after_commit:
             self._after_commit = None
@@ -69,6 +82,8 @@ class Executioner:
             self._strike(worker, what)
 
     def _strike(self, worker: Worker, what: str) -> None:
+        self._is_struck = True
+        self._tell("struck", self.sites)
         match self._kill:
             case Kill.BEFORE_COMMIT | Kill.BEFORE_REPLY:
                 self._end(worker)
@@ -79,7 +94,7 @@ class Executioner:
                 raise lost_reply(what)
 
     def _end(self, worker: Worker) -> None:
-        self.killed = worker
+        self._is_over = True
         self._die(worker)
 
 
