@@ -1,8 +1,8 @@
 """The invocation that is killed, in a process of its own: forked, and ended by SIGKILL at its edge. The parent carries on.
 
 Promises: the child has a connection, caches and requests of its own; what it shares with the world it asks the parent for over a pipe:
-messages that it rings, time that it waits, KMS, and the account's owner. Nothing of it outlives the call, and the parent goes on only
-when Postgres has ended its session. To be used where no other thread of this process is at work: the venue's only answers.
+messages that it rings, time that it waits, the venue, KMS, and the account's owner. Nothing of it outlives the call, and the parent
+goes on only when Postgres has ended its session. To be used where no thread of this process is at work: those of the world wait.
 """
 
 import multiprocessing
@@ -18,6 +18,8 @@ from uuid import uuid4
 
 from local.crash.playing import Runs, in_a_thread
 from local.crash.stage import Hands, Invocation, Stage
+from local.hyperliquid.answers import BadRequest
+from local.hyperliquid.config import VenueConfig
 from local.simulation import functions
 from local.simulation.workers import Worker
 from outcry.custody.kms import Kms
@@ -83,6 +85,9 @@ def _serve(stage: Stage, invocation: Invocation, pipe: Connection) -> None:
                 name, request = details
                 pipe.send(getattr(kms, name)(**request))
                 continue
+            case "venue":
+                pipe.send(_asked(stage, *details))
+                continue
             case "approve":
                 stage.approve(details[0])
             case "struck":
@@ -91,6 +96,14 @@ def _serve(stage: Stage, invocation: Invocation, pipe: Connection) -> None:
                 if invocation.letter.message_id not in details[0]:
                     world.queues.delete(invocation.letter)
         pipe.send(None)
+
+
+def _asked(stage: Stage, name: str, about: tuple[Any, ...], how: dict[str, Any]) -> tuple[Any, Any]:
+    """What the venue answers, or its refusal of the whole request."""
+    try:
+        return getattr(stage.world.engine, name)(*about, **how), None
+    except BadRequest as bad:
+        return None, (bad.status, bad.body)
 
 
 def _await_end_of_session(stage: Stage) -> None:
@@ -127,6 +140,23 @@ class _Line:
         return lambda **request: self.ask("kms", name, request)
 
 
+class _Venue:
+    """The venue, which lives in the parent."""
+
+    def __init__(self, line: _Line, config: VenueConfig) -> None:
+        self._line = line
+        self.config = config
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def ask(*about: Any, **how: Any) -> Any:
+            answer, bad = self._line.ask("venue", name, about, how)
+            if bad is not None:
+                raise BadRequest(*bad)
+            return answer
+
+        return ask
+
+
 def _live(stage: Stage, invocation: Invocation, pipe: Connection) -> None:
     """Do the invocation and end. Never returns."""
     status = 1
@@ -150,14 +180,15 @@ def _work(stage: Stage, invocation: Invocation, line: _Line) -> None:
 
     edges.watch(lambda edge, what: executioner(worker, edge, what))
     kms = Kms(line)
+    venue: Any = _Venue(line, world.engine.config)
     if invocation.does is not None:
-        invocation.does(Hands(database, kms, world.clock, stage.place.server.url, line.approve))
+        invocation.does(Hands(database, kms, world.clock, venue, line.approve))
         return
     parts = functions.Parts(
         database=database,
         clock=world.clock,
         doorbell=line,
-        venue_url=stage.place.server.url,
+        engine=venue,
         kms=kms,
         feed=world.feed,
         new_id=uuid4,

@@ -22,9 +22,8 @@ def _within(node: ast.AST, prefix: str) -> Iterator[str]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.ClassDef):
             yield from _within(child, f"{prefix}{child.name}.")
-        elif isinstance(child, ast.FunctionDef):
-            if any(_begins(inner) for inner in ast.walk(child)):
-                yield f"{prefix}{child.name}"
+        elif isinstance(child, ast.FunctionDef) and any(_begins(inner) for inner in ast.walk(child)):
+            yield f"{prefix}{child.name}"
 
 
 def _begins(node: ast.AST) -> bool:
