@@ -6,6 +6,7 @@ Each is a few lines that set up, a list of what is under test, and its end. What
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -23,6 +24,9 @@ from outcry.runtime.queues import Queue
 from outcry.venues.hyperliquid.venue import HyperliquidVenue
 
 HOUR_S = 3605
+SOON_OVER = timedelta(seconds=3)
+_BUSY = '{"status":"err","response":"Only post-only orders allowed immediately after network upgrade"}'
+_UNHEARD_OF = '{"status":"err","response":"The moon is in the wrong house"}'
 PATIENCE_BEATS = 20  # for which people wait until they are told
 
 
@@ -95,10 +99,7 @@ def thin(stage: Stage) -> None:
 def bare(stage: Stage) -> None:
     """An entry was filled, and its stop refused for now: the stop's doorbell waits."""
     called(stage)
-    busy = '{"status":"err","response":"Only post-only orders allowed immediately after network upgrade"}'
-    stage.world.control(
-        "fault", on="exchange", match={"type": "order"}, do="status", status=200, body=busy, skip=1, times=2
-    )
+    _answers(stage, _BUSY, times=2, skip=1)
     stage.pump(*WORKING)
 
 
@@ -181,6 +182,79 @@ def revoked(stage: Stage) -> None:
     stage.full_minute()
     stage.world.invoke(stage.environment("tick"))
     stage.pump(Queue.TICKS_HYPERLIQUID)
+
+
+def refused(stage: Stage) -> None:
+    """The venue will refuse the entry in words that nobody knows."""
+    called(stage)
+    _answers(stage, _UNHEARD_OF, times=1)
+
+
+def crossed(stage: Stage) -> None:
+    """The mark has fallen through a stop that does not rest yet."""
+    bare(stage)
+    stage.mark("58000")
+
+
+def too_late(stage: Stage) -> None:
+    """The venue will refuse a stop for longer than a position may stand without one."""
+    called(stage)
+    _answers(stage, _BUSY, times=24, skip=1)
+    stage.pump(*WORKING)
+    while stage.world.rows("select 1 from positions where protect_by > :soon", soon=stage.now + SOON_OVER):
+        stage.wait(2)
+        stage.pump(*WORKING)
+
+
+def beyond_the_target(stage: Stage) -> None:
+    """The mark is beyond a step of the profit that does not rest yet."""
+    bare(stage)
+    stage.mark("61900")
+
+
+def dismissed(stage: Stage) -> None:
+    """A person has stopped the signer for good, and an exit of its position is due."""
+    held_for_an_hour(stage)
+    with stage.world.database.transaction() as tx:
+        for signer in keyring.signers_of(tx, ACCOUNT):
+            keyring.revoke_signer(tx, signer.signer_id, now=stage.now)
+    stage.full_minute()
+    stage.world.invoke(stage.environment("tick"))
+    stage.pump(Queue.TICKS_HYPERLIQUID)
+
+
+def frozen(stage: Stage) -> None:
+    """Not one mark of the venue moves any more."""
+    holding(stage)
+    stage.stands_still = True
+    for _ in range(3):
+        stage.beat()
+
+
+def unreadable(stage: Stage) -> None:
+    """The venue answers about the account what nobody knows."""
+    holding(stage)
+    kind = {"type": "clearinghouseState"}
+    stage.world.control("fault", on="info", match=kind, do="status", status=200, body='{"a": 1}', times=1)
+
+
+def _answers(stage: Stage, body: str, *, times: int, skip: int = 0) -> None:
+    """The venue answers orders with this, so many times, after it let some pass."""
+    stage.world.control(
+        "fault",
+        on="exchange",
+        match={"type": "order"},
+        do="status",
+        status=200,
+        body=body,
+        skip=skip,
+        times=times,
+    )
+
+
+def moves_again(stage: Stage) -> None:
+    """The marks move again."""
+    stage.stands_still = False
 
 
 def poisoned(stage: Stage) -> None:
@@ -294,6 +368,11 @@ def _only_observed(after: Aftermath) -> list[str]:
     return wrong if "reconcile" in after.topics() else [*wrong, "nobody was told"]
 
 
+def _came_to_nothing(after: Aftermath) -> list[str]:
+    said = [order["status"] for order in after.order("enter")]
+    return [] if said == ["REJECTED"] and not after.of("fill") else [f"the entry is {said}"]
+
+
 def _profit_is_known(after: Aftermath) -> list[str]:
     return [] if after.owned()[-1]["realised_pnl_usd"] is not None else ["the profit is unknown"]
 
@@ -338,7 +417,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         "protect", "a stop that was refused for now is placed", bare, (E, E), all_of(entered, held_or_out)
     ),
-    Scenario("grown", "a position grows after its first stop", grown, (W, E, W, E, E), all_of(entered, held)),
+    Scenario(
+        "grown", "a position grows after its first stop", grown, (W, E, W, E, E), all_of(entered, held_or_out)
+    ),
     Scenario("ratchet", "the stop follows the price", ahead, (W, E), all_of(entered, held, _stop_moved)),
     Scenario(
         "target",
@@ -402,6 +483,46 @@ SCENARIOS: tuple[Scenario, ...] = (
         all_of(_set_aside, _paged("quarantine")),
         leaves=("left over: enter entry is set aside", "dead letter: entries"),
     ),
+    Scenario(
+        "refused",
+        "an entry is refused in words that nobody knows",
+        refused,
+        (E,),
+        all_of(flat, _came_to_nothing, _paged("orders")),
+    ),
+    Scenario(
+        "crossed",
+        "a stop is crossed before it rests",
+        crossed,
+        (E,),
+        all_of(_closed_by("STOP_LOSS", "UNPROTECTED")),
+    ),
+    Scenario(
+        "overdue",
+        "a stop is refused for longer than a position may wait",
+        too_late,
+        (E, E),
+        all_of(_closed_by("UNPROTECTED"), _paged("protection")),
+    ),
+    Scenario(
+        "beyond",
+        "a step of the profit is crossed before it rests",
+        beyond_the_target,
+        (E, E),
+        all_of(entered, held_or_out),
+    ),
+    Scenario(
+        "dismissed",
+        "an exit is due and no signer is left",
+        dismissed,
+        (E,),
+        all_of(_closed_by("TIME_LIMIT"), _paged("signers")),
+        afterwards=new_signer,
+    ),
+    Scenario(
+        "frozen", "the marks stand still", frozen, (W,), all_of(held, _paged("marks")), afterwards=moves_again
+    ),
+    Scenario("unreadable", "an account cannot be read", unreadable, (W,), all_of(held, _paged("reconcile"))),
     Scenario("notice", "people are told", told, (T, Do.TELL), _all_told, tells=True),
 )
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

@@ -65,7 +65,7 @@ deployments:
   - {{ id: {DEPLOYMENT}, agent: runner, account: {ACCOUNT} }}
 """
 BEAT, MINUTE = timedelta(seconds=15), timedelta(minutes=1)
-BEATS_OF_PEACE = 3
+BEATS_OF_PEACE = 5  # a tick, and the passes that it rings
 WORKING = (Queue.EXITS, Queue.ENTRIES, Queue.CALLS, Queue.POSTS)
 FED = {
     Queue.EXITS: "execute_orders",
@@ -119,6 +119,7 @@ class Stage(AbstractContextManager["Stage"]):
         self.executioner = executioner
         self.world.crew.hooks.append(executioner)
         self.working = (*WORKING, Queue.NOTICES) if tells else WORKING
+        self.stands_still = False
         self.place = place
         self._people = count(1)
         self._began = self.world.now
@@ -231,7 +232,8 @@ class Stage(AbstractContextManager["Stage"]):
         """Time passes to the next quarter of a minute, and the marks move a little. Whether it is a full minute."""
         self.wait_until(self._next_beat())
         self._beats += 1
-        self.mark(str(3000 + self._beats % 7), "ETH")
+        if not self.stands_still:
+            self.mark(str(3000 + self._beats % 7), "ETH")
         return (self.now - self._began) % MINUTE < BEAT
 
     def full_minute(self) -> None:
@@ -271,24 +273,29 @@ class Stage(AbstractContextManager["Stage"]):
         return min((moment for moment in moments if moment is not None), default=None)
 
     def settle(self) -> None:
-        """Go on until nothing is under way and no message is left, and a minute more. Raises Unrest."""
+        """Go on until nothing is under way and no message is left, and a whole minute brings nothing new. Raises Unrest."""
         end = self.now + LONGEST
+        while self.now < end:
+            self._come_to_rest(end)
+            for _ in range(BEATS_OF_PEACE):
+                self.beat()
+            if self._is_quiet() and self._next_message(self.working) is None:
+                return
+        raise Unrest("; ".join(self.aftermath().unfinished) or "messages keep coming")
+
+    def _come_to_rest(self, end: datetime) -> None:
         self.pump(*self.working)
         while self.now < end:
             late = self._next_message(self.working)
             if self._is_quiet():
                 if late is None:
-                    break
+                    return
                 self.wait_until(late)
             elif late is not None and late < self._next_beat():
                 self.wait_until(late)
             else:
                 self.beat()
             self.pump(*self.working)
-        else:
-            raise Unrest("; ".join(self.aftermath().unfinished) or "messages keep coming")
-        for _ in range(BEATS_OF_PEACE):
-            self.beat()
 
     def _is_quiet(self) -> bool:
         return not self.world.rows(
