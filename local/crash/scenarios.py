@@ -235,7 +235,7 @@ def unreadable(stage: Stage) -> None:
     """The venue answers about the account what nobody knows."""
     holding(stage)
     kind = {"type": "clearinghouseState"}
-    stage.world.control("fault", on="info", match=kind, do="status", status=200, body='{"a": 1}', times=1)
+    stage.world.control("fault", on="info", match=kind, do="status", status=200, body='{"a": 1}', times=6)
 
 
 def _answers(stage: Stage, body: str, *, times: int, skip: int = 0) -> None:

@@ -172,3 +172,30 @@ def test_a_stop_that_comes_to_rest_after_its_deadline_is_told(
 
     assert workshop.position()["protected_at"] is not None
     assert "protection" in workshop.notices()
+
+
+def test_a_position_whose_closer_died_is_told_of_once_its_deadline_has_passed(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = workshop.venue.send
+
+    def falling(signed: str, *, address: str) -> Any:
+        if '"trigger"' in signed:
+            workshop.mark("BTC", "58000")
+        elif '"r":true' in signed:
+            raise Died
+        return send(signed, address=address)
+
+    order_id = workshop.plan_entry()
+    monkeypatch.setattr(workshop.venue, "send", falling)
+    with pytest.raises(Died):
+        workshop.advance(order_id)
+    monkeypatch.setattr(workshop.venue, "send", send)
+    let_the_claim_lapse(workshop)
+    (closer,) = workshop.rows("select order_id from orders where kind = 'exit'")
+    for _ in range(3):
+        workshop.advance(closer["order_id"])
+        workshop.drain()
+
+    assert workshop.venue_size() == 0
+    assert "protection" in workshop.notices()

@@ -26,6 +26,7 @@ from outcry.orders.pages import (
     page_exit_put_off,
     page_signer,
     page_unknown,
+    page_unprotected,
     page_unreadable,
 )
 from outcry.orders.ports import Desk
@@ -94,6 +95,7 @@ class ExitStep:
         assert order.position_id is not None
         collected = self._collector.collect(held.account, also=[order.position_id])
         position = collected.positions[order.position_id]
+        self._tell_if_late(held, position)
         if position.status in GONE:
             return self._finish(held, position)
         venue = self._desk.venue_of(order)
@@ -272,6 +274,14 @@ class ExitStep:
         with self._desk.database.transaction() as tx:
             positions_store.mark_close_pending(tx, position.position_id, now=now)
         return again(PENDING_RING_S if position.status is PositionStatus.CLOSE_PENDING else 2)
+
+    def _tell_if_late(self, held: Held, position: Position) -> None:
+        """A position that has had no stop since its deadline is a person's business, also while it is being closed."""
+        now = self._desk.clock.now()
+        if position.protected_at is not None or position.protect_by is None or now <= position.protect_by:
+            return
+        with self._desk.database.transaction() as tx:
+            page_unprotected(tx, held, "whoever was closing it was held up", now=now)
 
     def _finish(self, held: Held, position: Position) -> Next:
         with self._desk.database.transaction() as tx:
