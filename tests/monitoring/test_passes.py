@@ -278,3 +278,23 @@ def test_many_passes_in_one_beat_are_no_frozen_feed_and_three_still_beats_are(wo
 
     assert "marks" not in in_one_beat
     assert workshop.notices().count("marks") == 1
+
+
+def test_a_stop_that_is_planned_again_and_again_gives_a_position_no_new_deadline(workshop: Workshop) -> None:
+    workshop.enter()
+    with workshop.database.transaction() as tx:
+        tx.execute("update orders set status = 'REJECTED', finished_at = updated_at where leg = 'stop'")
+        tx.execute(
+            "update positions set protected_at = null, protect_by = :by, version = version + 1",
+            by=workshop.clock.now() + timedelta(seconds=8),
+        )
+    deadline = workshop.position()["protect_by"]
+    workshop.clock.advance(timedelta(seconds=6))
+    now = workshop.clock.now()
+    workshop.mark("BTC", "60001")
+
+    workshop.monitor.run([LIVE], due_at=now, deadline=now + timedelta(seconds=30), trace_id="tick")
+
+    planned = workshop.rows("select sequence from orders where leg = 'stop' and finished_at is null")
+    assert len(planned) == 1
+    assert workshop.position()["protect_by"] == deadline

@@ -164,7 +164,9 @@ class Cover:
             trace_id=position.trace_id,
             cause=Reason.TRAILING_STOP if position.trail_price is not None else Reason.STOP_LOSS,
         )
-        positions_store.update(tx, position.position_id, now=now, protect_by=now + PROTECT_WITHIN)
+        # one that had no stop before keeps its deadline: planning another stop protects nothing yet
+        protect_by = position.protect_by or now + PROTECT_WITHIN
+        positions_store.update(tx, position.position_id, now=now, protect_by=protect_by)
         return [Ring(str(order_id), position.trace_id)]
 
     def _close_bare(self, tx: Transaction, position: Position, now: datetime) -> Ring:
