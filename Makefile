@@ -9,7 +9,7 @@ ARCHITECTURE ?= x86_64
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-local setup-test setup-build setup-check setup-stack demo sim mutants test check bench load build runtime stack audit lock clean outcry
+.PHONY: help setup setup-local setup-test setup-build setup-check setup-stack demo crash sim mutants test check bench load build runtime stack audit lock clean outcry
 
 help:  ## this list
 	@echo "Outcry. First commands on a clean clone: make demo, make test."
@@ -35,6 +35,9 @@ setup-stack:
 
 demo: setup-local  ## a desk at work on this machine, for at most 90 s after set-up; ARGS="--help" lists what it takes
 	@$(PY) -m local demo $(ARGS)
+
+crash: setup-local  ## each scenario killed at each thing that it does, and delivered again; SCENARIO=entry, CASE=entry:17:before_commit:twice, JOBS=2
+	@$(PY) -m local crash $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(CASE),--case $(CASE)) $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
 
 sim: setup-local  ## a desk broken in every way a seed draws; SEEDS=500, SEED=12345 plays one again, SCENARIO=lost-reply, JOBS=2
 	@$(PY) -m local sim $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) $(if $(SEED),--seed $(SEED)) \
