@@ -48,7 +48,10 @@ def _signed(position: Row) -> Decimal:
 
 
 def digest(after: Aftermath) -> tuple[str, ...]:
-    """What the end came to, without ids, times and prices of fills: two ways to the same end have the same."""
+    """What the end came to, without ids, times and prices of fills: two ways to the same end have the same.
+
+    Nor how a cancel ended: by its own answer, or because its target was found gone a moment before, is a matter of milliseconds.
+    """
     markets = sorted({str(row["market"]) for row in (*after.orders, *after.positions)})
     return (
         *(f"{market} {after.size(market).normalize():f}" for market in markets),
@@ -61,7 +64,7 @@ def digest(after: Aftermath) -> tuple[str, ...]:
             f"{p['market']} {p['side']} {p['status']} {p['size'].normalize():f} {p['exit_reason']}"
             for p in after.positions
         ),
-        *sorted({f"{o['kind']} {o['status']}" for o in after.orders}),
+        *sorted({f"{o['kind']} {o['status']}" for o in after.orders if o["kind"] != "cancel"}),
     )
 
 
