@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
     until = began + options.limit_s
     with stage_of(options.accounts + 1, random=Random(options.seed)) as stage:
         try:
-            for phase in (_one_signer, _many_signers, _flood):
+            for phase in (_one_signer, _many_signers, _flood) if options.orders else (_flood,):
                 phase(stage, options, until)
         except TooSlow as slow:
             _say(f"stopped: {slow}")
@@ -156,7 +156,10 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         description="An order is one intent of the ledger: an entry, its stop, its take-profit step, its exit.",
     )
     parser.add_argument(
-        "--orders", type=int, default=10_000, help="through the many signers; a tenth more through one"
+        "--orders",
+        type=int,
+        default=10_000,
+        help="through the many signers, and a tenth more through one; 0: the flood alone",
     )
     parser.add_argument(
         "--workers", type=int, default=16, help="processes, each with a connection of its own"
