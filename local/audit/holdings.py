@@ -3,7 +3,7 @@
 From the venue's journal alone, so that no row of the ledger can say that a size is nobody's. A fill that a
 request caused is ours, whatever became of the order behind it. A trade by hand is the owner's: where it
 reduces, it takes what was brought by hand first and ours only for the rest. A liquidation asks nobody: it
-takes ours first.
+takes ours first. What we open against a size that was brought by hand on the other side closes that first.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Holding:
         if fill.is_by_hand or fill.is_liquidation:
             self.ours -= self._taken(fill)
         else:
-            self.ours += fill.signed_size
+            self.ours += fill.signed_size - self._netted(fill)
         self.size += fill.signed_size
 
     @property
@@ -35,6 +35,13 @@ class Holding:
         if self.ours > 0:
             return max(min(self.ours, self.size), ZERO)
         return min(max(self.ours, self.size), ZERO)
+
+    def _netted(self, fill: VenueEvent) -> Decimal:
+        """The signed part of an opening fill of ours that closed what was brought by hand on the other side: venues net."""
+        beside = self.size - self.ours
+        if self.ours * fill.signed_size < 0 or beside * fill.signed_size >= 0:
+            return ZERO
+        return min(abs(beside), abs(fill.signed_size)) * (1 if fill.signed_size > 0 else -1)
 
     def _taken(self, fill: VenueEvent) -> Decimal:
         """The signed part of ours that a fill which no request of ours caused brings away."""

@@ -174,6 +174,27 @@ def test_more_closed_than_opened_pages_once_and_the_size_stays_at_zero(workshop:
     assert workshop.notices().count("positions") == 1
 
 
+def test_f19_an_entry_that_met_size_of_others_holds_what_the_venue_shows(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = workshop.venue.send
+
+    def after_a_hand(signed: str, *, address: str) -> Any:
+        if '"orders"' in signed and not workshop.venue_fills():
+            workshop.control("trade_by_hand", user=MASTER, coin="BTC", is_buy=False, sz="0.005")
+        return send(signed, address=address)
+
+    monkeypatch.setattr(workshop.venue, "send", after_a_hand)
+    workshop.enter()
+    workshop.drain()
+    held = (workshop.position()["size"], workshop.venue_size())
+    close(workshop)
+    workshop.drain()
+
+    assert held[0] == held[1] > 0
+    assert (workshop.position()["status"], workshop.venue_size()) == ("CLOSED", Decimal(0))
+
+
 def test_f19_a_sale_by_hand_of_more_than_was_brought_takes_the_rest_from_ours(workshop: Workshop) -> None:
     workshop.enter()
     ours = workshop.position()["size"]

@@ -119,6 +119,7 @@ def _tell(new: Sequence[Row]) -> None:
 def _owner_of_foreign(tx: Transaction, account: Account, row: Row) -> UUID | None:
     """Our position that a fill without an order of ours reduced, if it did; otherwise the fill is marked as foreign."""
     if row["order_id"] is not None:
+        _leave_out_what_netted(tx, row)
         return None
     position = positions_store.latest_in_place(tx, account.account_id, account.venue, row["position_key"])
     reduces = position is not None and row["is_buy"] == (position.side is Side.SHORT)
@@ -130,6 +131,17 @@ def _owner_of_foreign(tx: Transaction, account: Account, row: Row) -> UUID | Non
         return None
     fills_store.attribute(tx, row["fill_key"], position.position_id, our_size=our_part)
     return position.position_id
+
+
+def _leave_out_what_netted(tx: Transaction, row: Row) -> None:
+    """An entry that met size of others on the other side closed that first: only the rest of its fill is ours to hold."""
+    before = Decimal(row["size_before"] or 0)
+    if row["position_id"] is None or before == 0 or (before > 0) == row["is_buy"]:
+        return
+    position = positions_store.load(tx, row["position_id"])
+    if position is not None and row["is_buy"] == (position.side is Side.LONG):
+        ours = max(Decimal(row["size"]) - abs(before), Decimal(0))
+        fills_store.attribute(tx, row["fill_key"], position.position_id, our_size=ours)
 
 
 def _our_part(tx: Transaction, position: Position, row: Row) -> Decimal:
