@@ -66,22 +66,23 @@ def apply(name: str) -> None:
     _REMOVALS[name]()
 
 
-def _share_claims() -> None:
-    """Whoever rings works on the row, also while somebody else does, and under the same token."""
+def _ignore_claims() -> None:
+    """Whoever rings takes the order and begins its work, also where somebody else holds it: as if no claim said otherwise."""
     from outcry.orders import store
-    from outcry.runtime.leases import Claim
 
     proper: Callable[..., Any] = store.claim
 
     def broken(tx: Any, order_id: Any, **how: Any) -> Any:
-        claimed = proper(tx, order_id, **how)
-        order = store.load(tx, order_id) if claimed is None else None
-        row = tx.one("select claim_token, attempts from orders where order_id = :id", id=order_id)
-        if order is None or row["claim_token"] is None:
-            return claimed
-        return Claim(order_id, row["claim_token"], how["now"] + how["lasting"], row["attempts"]), order
+        tx.execute(
+            """
+            update orders set claim_token = null, claimed_until = null, attempt = attempt + 1
+             where order_id = :id and claim_token is not null and finished_at is null
+            """,
+            id=order_id,
+        )
+        return proper(tx, order_id, **how)
 
-    _put(store, "claim", broken)
+    replaced(store, "claim", broken)
 
 
 def _sign_again_on_retry() -> None:
@@ -100,7 +101,7 @@ def _sign_again_on_retry() -> None:
             action = replace(action, signed=signed)
         return proper(resolver, held, venue, action, *rest)
 
-    _put(resolve.Resolver, "_repeat", broken)
+    replaced(resolve.Resolver, "_repeat", broken)
 
 
 def _take_nonces_from_the_clock() -> None:
@@ -111,7 +112,7 @@ def _take_nonces_from_the_clock() -> None:
     def broken(own: Any, tx: Any, signer: Any, *, now: Any) -> int:
         return to_milliseconds(now)
 
-    _put(signers.AccountSigners, "next_nonce", broken)
+    replaced(signers.AccountSigners, "next_nonce", broken)
 
 
 def _leave_out_reduce_only() -> None:
@@ -125,7 +126,7 @@ def _leave_out_reduce_only() -> None:
         action["orders"][0]["r"] = False
         return action
 
-    _put(wire, "_order", broken)
+    replaced(wire, "_order", broken)
 
 
 def _leave_fills_unprotected() -> None:
@@ -135,7 +136,7 @@ def _leave_fills_unprotected() -> None:
     def broken(step: Any, *rest: Any) -> None:
         return None
 
-    _put(entry.EntryStep, "_open", broken)
+    replaced(entry.EntryStep, "_open", broken)
 
 
 def _forget_reservations() -> None:
@@ -150,7 +151,7 @@ def _forget_reservations() -> None:
     def broken(*rest: Any, **how: Any) -> Any:
         return replace(proper(*rest, **how), by_deployment=nothing, by_account=nothing)
 
-    _put(approval_store, "booked", broken)
+    replaced(approval_store, "booked", broken)
 
 
 def _book_what_is_listed() -> None:
@@ -163,7 +164,7 @@ def _book_what_is_listed() -> None:
         named = [replace(fill, fill_id=f"{fill.fill_id}-{now:%H%M}") for fill in fills]
         return proper(tx, account_id, venue, network, named, now=now)
 
-    _put(fills_store, "insert_new", broken)
+    replaced(fills_store, "insert_new", broken)
 
 
 def _conclude_in_flight() -> None:
@@ -175,11 +176,11 @@ def _conclude_in_flight() -> None:
     def broken(held: Any, size: Any, taken_at: Any) -> Any:
         return proper(replace(held, in_flight=False, changed_at=None), size, taken_at)
 
-    _put(reconcile, "_place", broken)
+    replaced(reconcile, "_place", broken)
 
 
 _REMOVALS: Mapping[str, Callable[[], None]] = {
-    "claim": _share_claims,
+    "claim": _ignore_claims,
     "stored-bytes": _sign_again_on_retry,
     "nonce-row": _take_nonces_from_the_clock,
     "reduce-only": _leave_out_reduce_only,
@@ -190,7 +191,7 @@ _REMOVALS: Mapping[str, Callable[[], None]] = {
 }
 
 
-def _put(owner: Any, name: str, broken: Callable[..., Any]) -> None:
+def replaced(owner: Any, name: str, broken: Callable[..., Any]) -> None:
     if not hasattr(owner, name):
         raise AssertionError(f"{owner} has no {name} to remove any more")
     setattr(owner, name, broken)
