@@ -160,6 +160,10 @@ class Clockwork:
         self._count += 1
         heapq.heappush(self._later, (moment_ms, self._count, act))
 
+    def end_prices(self) -> None:
+        """Play no further price."""
+        self._prices, self._next = iter(()), None
+
     def advance(self, venue: Venue, present_ms: Callable[[], int]) -> None:
         """Play every event up to and including the present, then set block time to it. The present is asked
         for anew after each event: one may have set the venue's clock."""

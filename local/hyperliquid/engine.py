@@ -69,6 +69,12 @@ class Engine:
         """The clock's present as the venue's clock shows it."""
         return to_ms(self._clock.now()) + self.config.switches.clock_skew_ms
 
+    def end_prices(self) -> None:
+        """Marks stand still from now on, unless somebody sets one."""
+        with self._lock:
+            self.advance()
+            self._clockwork.end_prices()
+
     def advance(self) -> int:
         """Play everything up to the clock's present; returns block time in ms."""
         with self._lock:

@@ -33,7 +33,7 @@ _ACCOUNT = """
     venue: hyperliquid
     network: local
     address: "{master}"
-    limits: {{ per_trade_usd: 4000, per_market_usd: 6000, per_account_usd: 9000, max_open_positions: 4 }}
+    limits: {{ per_trade_usd: 2000, per_market_usd: 2500, per_account_usd: 4500, max_open_positions: 3 }}
 """
 
 

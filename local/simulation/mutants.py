@@ -192,6 +192,7 @@ _REMOVALS: Mapping[str, Callable[[], None]] = {
 
 
 def replaced(owner: Any, name: str, broken: Callable[..., Any]) -> None:
+    """Put `broken` in the place of what is there. Raises AssertionError where nothing is."""
     if not hasattr(owner, name):
         raise AssertionError(f"{owner} has no {name} to remove any more")
     setattr(owner, name, broken)

@@ -223,20 +223,29 @@ class _Run:
             outcome.looked_at[invariant.name] += count
 
     def _repeat(self, outcome: Outcome) -> None:
-        """Everything once more: every order is rung for, every account is reconciled, and nothing changes."""
+        """Everything once more, while no price moves: every order is rung for, every account reconciled, and nothing changes."""
         world = self.world
-        before = dump(read_ledger(world.database))
-        begun, fills = world.now, len(world.engine.journal.of("fill"))
+        world.engine.end_prices()
+        world.run_until(world.now + timedelta(seconds=20))  # what the last price set off
+        world.settle(longest=timedelta(minutes=3))
+        begun, before, facts = world.now, dump(read_ledger(world.database)), self._venue_facts()
         rung = people.ring_everything(world) + people.redrive_all(world)
         world.run_until(world.now + timedelta(seconds=100))
         after = dump(read_ledger(world.database))
+        if self._venue_facts() != facts:  # the venue did something by itself: that is no change of ours
+            return
         outcome.looked_at["REDRIVE"] += rung
         outcome.violations += [f"REDRIVE: {what}" for what in new_fills(before, after)]
-        # a stop that triggered meanwhile, and funding, which is paid and read around the full hour, are no change of ours
-        is_still = len(world.engine.journal.of("fill")) == fills
-        if is_still and FUNDING_IS_READ_BY <= begun.minute < 60 - FUNDING_IS_READ_BY:
+        # funding is paid and read around the full hour
+        if FUNDING_IS_READ_BY <= begun.minute < 60 - FUNDING_IS_READ_BY:
             outcome.looked_at["RECONCILE"] += len(after.positions)
             outcome.violations += [f"RECONCILE: {what}" for what in differences(before, after)]
+
+    def _venue_facts(self) -> int:
+        """How much the venue did by itself: funding, triggers, liquidations."""
+        journal = self.world.engine.journal
+        by_itself = [fill for fill in journal.of("fill") if fill["by"] in {"trigger", "liquidation"}]
+        return len(by_itself) + len(journal.of("funding"))
 
     # ─── what was done ──────────────────────────────────────────────────────────────────────────────────────
 
