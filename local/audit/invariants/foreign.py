@@ -1,15 +1,20 @@
-"""Foreign size is never sold: what closes is reduce-only, and executes never more than what was ours then. Pure."""
+"""Foreign size is never sold, and ours never taken for foreign: what closes is reduce-only, and executes never more than what was ours
+then; where the ledger says that somebody else holds something, the venue showed size beside ours a short while ago. Pure.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from local.audit.holdings import Holding
 from local.audit.intents import our_fills
 from local.audit.invariants.words import when, where
-from local.audit.model import ZERO, LedgerOrder, Place, VenueEvent
+from local.audit.model import ZERO, LedgerOrder, LedgerPosition, Place, VenueEvent
 from local.audit.verdict import Facts, Invariant, Judgement
 
 _CLOSING = frozenset({"exit", "protect"})
+_SEEN_WITHIN_MS = (
+    60_000  # of when it is written down: it takes two sightings, and an answer may be half a minute old
+)
 
 
 def foreign(facts: Facts) -> Judgement:
@@ -35,7 +40,31 @@ def foreign(facts: Facts) -> Judgement:
                 looked_at += 1
                 violations += _beyond_ours(event, order, held[event.place])
             held[event.place].play(event)
-    return Judgement(Invariant.FOREIGN, looked_at, tuple(violations))
+    discovered = [position for position in facts.ledger.positions if not position.is_owned]
+    violations += _taken_for_foreign(facts, discovered)
+    return Judgement(Invariant.FOREIGN, looked_at + len(discovered), tuple(violations))
+
+
+def _taken_for_foreign(facts: Facts, discovered: Iterable[LedgerPosition]) -> Iterator[str]:
+    for position in discovered:
+        if not _stood_beside_ours(facts, position):
+            yield (
+                f"position {position.position_id} in {where(position.place)} was taken for somebody else's at "
+                f"{when(position.created_ms)}, when whatever was at the venue was ours"
+            )
+
+
+def _stood_beside_ours(facts: Facts, position: LedgerPosition) -> bool:
+    """Whether the venue showed size that was not ours while the position was seen."""
+    until_ms = position.created_ms + facts.bounds.skew_ms
+    since_ms = position.created_ms - facts.bounds.skew_ms - _SEEN_WITHIN_MS
+    held = Holding()
+    for event in facts.events:
+        if event.kind == "fill" and event.place == position.place and event.time_ms <= until_ms:
+            if event.time_ms >= since_ms and held.size != held.ours:
+                return True
+            held.play(event)
+    return held.size != held.ours
 
 
 def _order_of(fill: VenueEvent, by_cloid: Mapping[str, LedgerOrder]) -> LedgerOrder | None:

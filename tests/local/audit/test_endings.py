@@ -94,6 +94,19 @@ def test_an_exit_beside_foreign_size_that_sells_ours_alone_is_right() -> None:
     assert said(Invariant.FOREIGN, facts(*events)).violations == ()
 
 
+def test_what_is_ours_and_taken_for_somebody_elses_is_named() -> None:
+    found = replace(
+        LEDGER.positions[0], position_id="found", is_owned=False, status="OPEN", created_ms=60_000
+    )
+    ledger = replace(LEDGER, positions=(*LEDGER.positions, found))
+    by_hand = fill(50, "B", "0.3", None, tid=8, by="hand")
+
+    assert "found in BTC of 0xaaaaaaaa was taken for somebody else's at 00:01:00.000" in only(
+        Invariant.FOREIGN, facts(*EVENTS[:7], ledger=ledger)
+    )
+    assert said(Invariant.FOREIGN, facts(*EVENTS[:7], by_hand, ledger=ledger)).violations == ()
+
+
 def test_a_stop_that_is_not_reduce_only_is_named_before_it_did_any_harm() -> None:
     events = tuple(
         replace(each, fields={**each.fields, "reduce_only": False})
