@@ -56,6 +56,8 @@ _HOUSE_WEIGHTS: Mapping[House, int] = {
     House.DAMAGED_ROW: 1,
     House.GARBAGE: 1,
 }
+FEED_BEHIND = "fills_far_behind"
+_FALLS_BEHIND = 0.15  # of the seeds
 _CRASHES = 0.04  # of the seeds: a restart of Postgres costs real time
 _FUNCTIONS = (
     ("execute_orders",) * 6
@@ -115,6 +117,7 @@ def draw(seed: int) -> Plan:
         *_people(random, accounts, busy_s),
         *_venue_faults(random, busy_s),
         *_house_faults(random, busy_s),
+        *_late_feed(Random(f"{seed}:late feed"), busy_s),
     ]
     return Plan(
         seed=seed,
@@ -202,6 +205,15 @@ def _venue_faults(random: Random, busy_s: int) -> list[Step]:
         ends += body["kind"] in ENDS_SIGNER
         steps.append(Step(random.uniform(30, busy_s), What.VENUE, body))
     return steps
+
+
+def _late_feed(random: Random, busy_s: int) -> list[Step]:
+    """Now and then the feed of fills falls far behind what the venue did, as while its index recovers."""
+    if random.random() >= _FALLS_BEHIND:
+        return []
+    lasts_ms, lag_ms = random.randrange(60_000, 150_000), random.randrange(12_000, 45_000)
+    body = {"on": "venue", "do": "fills_late", "ms": lasts_ms, "lag_ms": lag_ms, "kind": FEED_BEHIND}
+    return [Step(random.uniform(20, busy_s / 2), What.VENUE, body)]
 
 
 def _house_faults(random: Random, busy_s: int) -> list[Step]:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from local.audit.verdict import Invariant
 from local.hyperliquid.draws import KINDS
-from local.simulation.plan import House
+from local.simulation.plan import FEED_BEHIND, House
 
 OF_THE_QUEUES = ("queue_duplicate", "queue_delay", "queue_unreachable")
 OF_THE_SERVICE = ("function_killed_at_its_limit",)
-ALL_KINDS = (*sorted(KINDS), *(kind.value for kind in House), *OF_THE_SERVICE, *OF_THE_QUEUES)
+ALL_KINDS = (*sorted(KINDS), FEED_BEHIND, *(kind.value for kind in House), *OF_THE_SERVICE, *OF_THE_QUEUES)
 OWN_CHECKS = {
     "REDRIVE": "a redrive adds no fill",
     "RECONCILE": "to reconcile twice is to do it once",

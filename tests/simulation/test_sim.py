@@ -7,7 +7,7 @@ import pytest
 from local.hyperliquid.draws import KINDS
 from local.simulation import command
 from local.simulation.jobs import results
-from local.simulation.plan import House, What, draw
+from local.simulation.plan import FEED_BEHIND, House, What, draw
 from local.simulation.report import ALL_KINDS, Result, Summary, of_a_failure, of_all
 from local.simulation.run import play
 from local.simulation.scenarios import lost_reply
@@ -58,7 +58,7 @@ def test_every_kind_of_fault_is_drawn_by_some_seed() -> None:
 
     drawn = {str(step.about["kind"]) for step in steps if step.what in {What.VENUE, What.HOUSE}}
 
-    assert drawn == {*KINDS, *House}
+    assert drawn == {*KINDS, FEED_BEHIND, *House}
 
 
 def test_f1_a_lost_reply_ends_in_one_fill_that_is_tracked_with_its_stop(place: Site) -> None:
