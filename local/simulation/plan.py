@@ -208,12 +208,20 @@ def _venue_faults(random: Random, busy_s: int) -> list[Step]:
 
 
 def _late_feed(random: Random, busy_s: int) -> list[Step]:
-    """Now and then the feed of fills falls far behind what the venue did, as while its index recovers."""
+    """Now and then the feed of fills falls far behind what the venue did, as while its index recovers, and answers are lost besides."""
     if random.random() >= _FALLS_BEHIND:
         return []
-    lasts_ms, lag_ms = random.randrange(60_000, 150_000), random.randrange(12_000, 45_000)
+    lasts_ms, lag_ms = random.randrange(60_000, 150_000), random.randrange(30_000, 60_000)
     body = {"on": "venue", "do": "fills_late", "ms": lasts_ms, "lag_ms": lag_ms, "kind": FEED_BEHIND}
-    return [Step(random.uniform(20, busy_s / 2), What.VENUE, body)]
+    at_s = random.uniform(20, busy_s / 2)
+    lost = {
+        "on": "exchange",
+        "do": "drop_after_commit",
+        "match": {"type": "order"},
+        "times": 2,
+        "kind": "reply_lost",
+    }
+    return [Step(at_s, What.VENUE, body), Step(at_s, What.VENUE, lost)]
 
 
 def _house_faults(random: Random, busy_s: int) -> list[Step]:
