@@ -15,14 +15,14 @@ from local.simulation.jobs import results
 from local.simulation.report import Result
 
 KILLED_BY: Mapping[str, tuple[int, ...]] = {
-    "claim": (),
-    "stored-bytes": (),
-    "nonce-row": (),
-    "reduce-only": (),
-    "protect-after-fill": (),
-    "reservation": (),
-    "fill-uniqueness": (),
-    "in-flight": (),
+    "claim": (6, 4),
+    "stored-bytes": (4, 6),
+    "nonce-row": (1, 4),
+    "reduce-only": (1, 4),
+    "protect-after-fill": (22, 9),
+    "reservation": (12, 4),
+    "fill-uniqueness": (1, 4),
+    "in-flight": (310, 253),
 }
 NAMES = tuple(KILLED_BY)
 

@@ -31,6 +31,7 @@ from outcry.runtime.clock import to_milliseconds
 from outcry.runtime.queues import Queue
 
 AFTER_FAULTS = timedelta(minutes=3)  # what breaks at the venue lasts two minutes at most
+AFTER_LAST_PRICE = timedelta(seconds=45)  # until a pass has seen what it set off, and the feed lists it
 LONGEST_CALM = timedelta(minutes=40)
 FUNDING_IS_READ_BY = 4  # minutes past the full hour
 # The venue's clock is at most two seconds off. Nothing happens between reading our clock and the commit that it is for. A stop that
@@ -146,6 +147,9 @@ class _Run:
         world.run_until(self._start + timedelta(seconds=self.plan.busy_s))
         self._calm_down()
         is_settled = self._settle()
+        world.engine.end_prices()
+        world.run_until(world.now + AFTER_LAST_PRICE)
+        is_settled = self._settle() and is_settled
         if not is_settled:
             outcome.violations.append(
                 f"RUN: not at rest {LONGEST_CALM} after the last fault: {self._unfinished()}"
@@ -225,9 +229,6 @@ class _Run:
     def _repeat(self, outcome: Outcome) -> None:
         """Everything once more, while no price moves: every order is rung for, every account reconciled, and nothing changes."""
         world = self.world
-        world.engine.end_prices()
-        world.run_until(world.now + timedelta(seconds=20))  # what the last price set off
-        world.settle(longest=timedelta(minutes=3))
         begun, before, facts = world.now, dump(read_ledger(world.database)), self._venue_facts()
         rung = people.ring_everything(world) + people.redrive_all(world)
         world.run_until(world.now + timedelta(seconds=100))
