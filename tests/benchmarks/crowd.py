@@ -111,6 +111,10 @@ class Crowd:
                 return self._orders[query["user"]]
             case "userFillsByTime" | "userFunding":
                 return b"[]"
+            case "userRateLimit":
+                return (
+                    b'{"cumVlm":"1000000.0","nRequestsUsed":2000,"nRequestsCap":1010000,"nRequestsSurplus":0}'
+                )
             case "meta":
                 return self._meta
             case other:
