@@ -128,6 +128,12 @@ def _came_to_nothing(after: Aftermath) -> list[str]:
     return [] if said == ["REJECTED"] and not after.of("fill") else [f"the entry is {said}"]
 
 
+def _refused_or_entered(after: Aftermath) -> list[str]:
+    """Nothing came of it and people know; or nobody read the refusal, and the same bytes, sent again, were carried out once."""
+    nothing = [*flat(after), *_came_to_nothing(after), *_paged("orders")(after)]
+    return nothing if not after.of("fill") else [*entered(after), *held(after)]
+
+
 def _profit_is_known(after: Aftermath) -> list[str]:
     return [] if after.owned()[-1]["realised_pnl_usd"] is not None else ["the profit is unknown"]
 
@@ -243,7 +249,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "an entry is refused in words that nobody knows",
         refused,
         (E,),
-        all_of(flat, _came_to_nothing, _paged("orders")),
+        _refused_or_entered,
     ),
     Scenario(
         "crossed",
@@ -257,7 +263,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "a stop is refused for longer than a position may wait",
         too_late,
         (E, E),
-        all_of(_closed_by("UNPROTECTED"), _paged("protection")),
+        all_of(entered, held_or_out, _paged("protection")),
     ),
     Scenario(
         "beyond",
