@@ -266,14 +266,17 @@ def _shown(one: Seen) -> Mapping[str, Decimal]:
 
 
 def _places(shelf: Shelf, moving: Mapping[tuple[str, str], tuple[bool, datetime | None]]) -> list[Held]:
-    """What the book says of each place of an account, and whether it is changing."""
+    """What the book says of each place of an account, and whether it is changing: also of one that it holds nothing in any more.
+
+    An exit may be booked after the venue was read: what the venue showed then was ours, and is nobody else's.
+    """
+    places = {
+        entry.position.position_key: entry.position.held * entry.position.side.sign for entry in shelf.entries
+    }
+    left = {key: Decimal(0) for account_id, key in moving if account_id == shelf.account_id}
     return [
-        Held(
-            entry.position.position_key,
-            entry.position.held * entry.position.side.sign,
-            *moving.get((shelf.account_id, entry.position.position_key), (False, None)),
-        )
-        for entry in shelf.entries
+        Held(key, size, *moving.get((shelf.account_id, key), (False, None)))
+        for key, size in (left | places).items()
     ]
 
 
