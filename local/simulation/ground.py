@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 import pg8000.exceptions
@@ -95,9 +95,13 @@ class Ground:
         with self._admin.transaction() as tx:
             row = tx.one("select pg_backend_pid() as pid")
         assert row is not None
+        self.let_go()
+        witness = self._another()
         os.kill(int(row["pid"]), signal.SIGKILL)
         self._admin.close()
-        self._blocker = None
+        _wait_for_its_end(
+            witness
+        )  # until then the server has not noticed, and lets in whom it is about to end
         for _ in range(2_000):
             try:
                 with self._admin.transaction() as tx:
@@ -110,12 +114,16 @@ class Ground:
     def hold(self, table: str) -> None:
         """Somebody else locks the table against writes until `let_go`."""
         self.let_go()
-        address = Address.from_url(self.url)
-        self._blocker = pg8000.native.Connection(
-            address.user, unix_sock=address.socket, database=address.database, timeout=30
-        )
+        self._blocker = self._another()
         self._blocker.run("begin")
         self._blocker.run(f"lock table {table} in share row exclusive mode")
+
+    def _another(self) -> pg8000.native.Connection:
+        """A connection of nobody's that is watched."""
+        address = Address.from_url(self.url)
+        return pg8000.native.Connection(
+            address.user, unix_sock=address.socket, database=address.database, timeout=30
+        )
 
     def let_go(self) -> None:
         """The lock of `hold` is given back."""
@@ -129,6 +137,18 @@ class Ground:
     def close(self) -> None:
         self.let_go()
         self._admin.close()
+
+
+def _wait_for_its_end(witness: pg8000.native.Connection) -> None:
+    for _ in range(2_000):
+        try:
+            witness.run("select 1")
+        except (OSError, pg8000.exceptions.Error):
+            with suppress(OSError, pg8000.exceptions.Error):
+                witness.close()
+            return
+        time.sleep(0.005)
+    raise AssertionError("Postgres did not notice that a process of it was killed")
 
 
 @contextmanager
