@@ -13,11 +13,11 @@ from tests.benchmarks.database import Asked, CountingDatabase
 from tests.benchmarks.ledger import Bench, Spent, at_work, cycle
 
 # in transactions and statements; the venue is asked between them, never within one
-ALONE = {"enter": (11, 32), "exit": (11, 29)}
+ALONE = {"enter": (11, 32), "exit": (11, 30)}
 WHOLE = {
     "an entry with its stop and take-profit": (19, 47),
     "one protection": (4, 7),
-    "an exit with two protections taken off": (20, 39),
+    "an exit with two protections taken off": (20, 40),
 }
 
 
