@@ -1,12 +1,15 @@
 """One account, one answer or one market that is not as it should be stops the watch over no other."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from outcry.agents import roster
 from outcry.agents.model import Account
+from outcry.monitoring.monitor import Monitor
 from outcry.runtime.database import Transaction
 from outcry.runtime.errors import BugError, UnknownAnswer, VenueUnreachable
 from outcry.venues.port import TriggerKind
@@ -18,6 +21,12 @@ def watch(workshop: Workshop, accounts: Sequence[str], *, after_s: float) -> Non
     now = workshop.clock.now()
     workshop.monitor.run(accounts, due_at=now, deadline=now + timedelta(seconds=30), trace_id="tick")
     workshop.drain()
+
+
+def read(tx: Transaction, account_id: str) -> Account:
+    found = roster.account(tx, account_id)
+    assert found is not None
+    return found
 
 
 def unknown(*_: Any, **__: Any) -> Any:
@@ -42,6 +51,23 @@ def test_an_account_that_is_not_on_record_stops_the_watch_over_no_other(
     monkeypatch.setattr(workshop.desk, "load_account", recorded)
 
     watch(workshop, ["nobody-1", LIVE], after_s=3700)
+
+    assert workshop.position()["exit_reason"] == "TIME_LIMIT"
+
+
+def test_an_account_whose_limits_cannot_be_read_stops_the_watch_over_no_other(workshop: Workshop) -> None:
+    workshop.enter()
+    with workshop.database.transaction() as tx:
+        tx.execute("update accounts set limits = '{}' where account_id = :id", id=PAPER_ACCOUNT)
+    fresh = Monitor(
+        replace(workshop.desk, load_account=read, _accounts={}),
+        workshop.executor.collector,
+        live=("hyperliquid", "local"),
+    )
+    now = workshop.clock.advance(timedelta(seconds=3700))
+
+    fresh.run([PAPER_ACCOUNT, LIVE], due_at=now, deadline=now + timedelta(seconds=30), trace_id="tick")
+    workshop.drain()
 
     assert workshop.position()["exit_reason"] == "TIME_LIMIT"
 

@@ -54,7 +54,7 @@ def account(tx: Transaction, account_id: str) -> Account | None:
 
 
 def accounts_named(tx: Transaction, account_ids: Sequence[str]) -> list[Account]:
-    """Those of these accounts that there are, in one statement; in none where none is named."""
+    """Those of these accounts that there are and can be read, in one statement; in none where none is named."""
     return store.accounts_by_id(tx, account_ids) if account_ids else []
 
 

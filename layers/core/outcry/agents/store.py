@@ -5,6 +5,7 @@ ledger: what left the file is switched off, never deleted. An account or a deplo
 one under the same id.
 """
 
+import contextlib
 import json
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,6 +15,7 @@ from outcry.agents.desk_problem import DeskError, DeskProblem
 from outcry.agents.model import Account, Agent, Author, Deployment, Desk, Follow
 from outcry.agents.stored import limits_from_json, limits_to_json, strategy_from_json, strategy_to_json
 from outcry.runtime.database import Row, Transaction
+from outcry.runtime.errors import BugError
 
 _ACCOUNT = """a.account_id, a.venue, a.network, a.address, a.paper_balance_usd, a.foreign_policy,
               a.limits as account_limits"""
@@ -286,15 +288,19 @@ def accounts(tx: Transaction) -> list[Account]:
 
 
 def accounts_by_id(tx: Transaction, account_ids: Sequence[str]) -> list[Account]:
-    """Those of these accounts that there are."""
+    """Those of these accounts that there are, without those whose row cannot be read: asked for alone, such a one says why."""
     rows = tx.all(
         f"{_ACCOUNTS} where a.account_id = any(string_to_array(:ids, ','))", ids=",".join(account_ids)
     )
-    return [_account(row) for row in rows]
+    found = []
+    for row in rows:
+        with contextlib.suppress(BugError):
+            found.append(_account(row))
+    return found
 
 
 def account_by_id(tx: Transaction, account_id: str) -> Account | None:
-    """One account."""
+    """One account. Raises BugError where its row cannot be read."""
     row = tx.one(f"{_ACCOUNTS} where a.account_id = :account_id", account_id=account_id)
     return None if row is None else _account(row)
 
@@ -345,6 +351,10 @@ def _agent(row: Row) -> Agent:
 
 
 def _account(row: Row) -> Account:
+    try:
+        limits = limits_from_json(row["account_limits"])
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise BugError(f"the limits of account {row['account_id']} cannot be read: {error!r}") from error
     return Account(
         account_id=row["account_id"],
         venue=row["venue"],
@@ -352,7 +362,7 @@ def _account(row: Row) -> Account:
         address=row["address"],
         paper_balance_usd=row["paper_balance_usd"],
         foreign_policy=row["foreign_policy"],
-        limits=limits_from_json(row["account_limits"]),
+        limits=limits,
     )
 
 
