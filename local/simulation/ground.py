@@ -43,6 +43,7 @@ create constraint trigger refused after insert on sim.conflicts deferrable initi
   for each row execute function sim.refuse();
 """
 _LARGEST_SEED = 2**31
+_PATIENCE = 12_000  # looks, 5 ms apart
 
 
 class Ground:
@@ -97,12 +98,13 @@ class Ground:
         assert row is not None
         self.let_go()
         witness = self._another()
+        witness.run("checkpoint")  # of many runs a server would have minutes of writing to repeat
         os.kill(int(row["pid"]), signal.SIGKILL)
         self._admin.close()
         _wait_for_its_end(
             witness
         )  # until then the server has not noticed, and lets in whom it is about to end
-        for _ in range(2_000):
+        for _ in range(_PATIENCE):
             try:
                 with self._admin.transaction() as tx:
                     tx.all("select 1")
@@ -140,7 +142,7 @@ class Ground:
 
 
 def _wait_for_its_end(witness: pg8000.native.Connection) -> None:
-    for _ in range(2_000):
+    for _ in range(_PATIENCE):
         try:
             witness.run("select 1")
         except (OSError, pg8000.exceptions.Error):
