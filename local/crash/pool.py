@@ -4,6 +4,7 @@ Promises: every task is answered once, in whatever order; a process that ends wi
 behind.
 """
 
+import contextlib
 import logging
 import multiprocessing
 import queue
@@ -58,6 +59,9 @@ class Pool:
             return task, found
 
     def close(self) -> None:
+        while not self._todo.empty():  # whoever ends early wants no more of it played
+            with contextlib.suppress(queue.Empty):
+                self._todo.get_nowait()
         for _ in self._processes:
             self._todo.put(None)
         for process in self._processes:

@@ -5,9 +5,11 @@ failed, 2 where nothing could be played. Everything that was started is stopped.
 """
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Sequence
+from types import FrameType
 
 from local.crash.cases import Case, cases_of, read_case, select
 from local.crash.playing import Verdict
@@ -23,6 +25,7 @@ SHOWN = 40  # failures in words; the others are counted
 def main(arguments: Sequence[str]) -> int:
     """Run the enumerator; the exit code."""
     options = _options(arguments)
+    signal.signal(signal.SIGTERM, _end)
     try:
         names = _names(options.scenario)
         chosen = [read_case(word) for word in options.case.split(",")] if options.case else None
@@ -30,6 +33,11 @@ def main(arguments: Sequence[str]) -> int:
     except (ValueError, NotStarted, PoolError) as problem:
         print(f"crash: {problem}", file=sys.stderr)
         return 2
+
+
+def _end(_: int, __: FrameType | None) -> None:
+    """Whoever ends this process ends those that it started too: the pool is closed on the way out."""
+    sys.exit(143)
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
