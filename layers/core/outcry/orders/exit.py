@@ -29,6 +29,7 @@ from outcry.orders.pages import (
     page_unprotected,
     page_unreadable,
 )
+from outcry.orders.plan_protection import PROTECT_DEADLINE
 from outcry.orders.ports import Desk
 from outcry.orders.progress import Next, again, follow, go_on, left, widening_s
 from outcry.orders.risk import exit_bound, is_at_exit_floor
@@ -278,7 +279,9 @@ class ExitStep:
     def _tell_if_late(self, held: Held, position: Position) -> None:
         """A position that has had no stop since its deadline is a person's business, also while it is being closed."""
         now = self._desk.clock.now()
-        if position.protected_at is not None or position.protect_by is None or now <= position.protect_by:
+        opened_at = position.opened_at
+        protect_by = position.protect_by or (opened_at and opened_at + PROTECT_DEADLINE)
+        if position.protected_at is not None or protect_by is None or now <= protect_by:
             return
         with self._desk.database.transaction() as tx:
             page_unprotected(tx, held, "whoever was closing it was held up", now=now)
