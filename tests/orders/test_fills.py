@@ -13,6 +13,7 @@ from outcry.orders import fills_store
 from outcry.orders.fills import rebook
 from outcry.orders.plan import plan_exit
 from outcry.positions import store as positions_store
+from outcry.positions.model import GONE, PositionStatus
 from outcry.runtime.reasons import Reason
 from outcry.runtime.side import Side
 from outcry.venues.port import FundingPayment, VenueFill
@@ -193,6 +194,32 @@ def test_f19_an_entry_that_met_size_of_others_holds_what_the_venue_shows(
 
     assert held[0] == held[1] > 0
     assert (workshop.position()["status"], workshop.venue_size()) == ("CLOSED", Decimal(0))
+
+
+def test_f19_an_entry_that_only_closed_what_others_held_holds_nothing_and_people_are_told(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = workshop.venue.send
+
+    def after_a_hand(signed: str, *, address: str) -> Any:
+        if '"orders"' in signed and not workshop.venue_fills():
+            workshop.control("trade_by_hand", user=MASTER, coin="BTC", is_buy=False, sz="0.5")
+        return send(signed, address=address)
+
+    monkeypatch.setattr(workshop.venue, "send", after_a_hand)
+    workshop.enter()
+    for _ in range(6):
+        workshop.drain()
+        workshop.watch()
+
+    ours = workshop.rows("select status, size, acked_size from positions where is_owned")
+    kept = workshop.rows("select position_id, quarantine from fills where order_id is not null")
+    assert [(PositionStatus(row["status"]) in GONE, row["size"], row["acked_size"]) for row in ours] == [
+        (True, 0, 0)
+    ], ours
+    assert [(row["position_id"], row["quarantine"] is not None) for row in kept] == [(None, True)]
+    assert workshop.venue_size() < 0
+    assert "positions" in workshop.notices()
 
 
 def test_f19_a_sale_by_hand_of_more_than_was_brought_takes_the_rest_from_ours(workshop: Workshop) -> None:

@@ -7,7 +7,7 @@ Promises:
 - A partial fill is a position of that size; nothing goes after the rest.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from outcry.orders import fills_store, store
@@ -17,7 +17,7 @@ from outcry.orders.fills import FillCollector
 from outcry.orders.lifecycle import client_order_id
 from outcry.orders.model import ActionKind, Order, OrderKind, OrderStatus
 from outcry.orders.outcomes import Known, Void, ask_again_s
-from outcry.orders.pages import page_signer, page_unknown
+from outcry.orders.pages import page_netted, page_signer, page_unknown
 from outcry.orders.plan import has_open_exit
 from outcry.orders.plan_protection import PROTECT_DEADLINE, plan_first_protections
 from outcry.orders.ports import Desk
@@ -184,7 +184,7 @@ class EntryStep:
         """Read the fills; the entry is final when the feed lists what was acknowledged."""
         order = held.order
         assert order.position_id is not None and order.size is not None
-        self._collector.collect(held.account, also=[order.position_id])
+        stands = self._collector.collect(held.account, also=[order.position_id]).positions[order.position_id]
         now = self._desk.clock.now()
         with self._desk.database.transaction() as tx:
             filled, acked = fills_store.executed(tx, order.order_id)
@@ -196,7 +196,16 @@ class EntryStep:
                 fills_store.shrink_reservation(
                     tx, order.position_id, notional_usd=filled, planned_usd=order.size
                 )
+            if stands.held == 0 and self._gave_all_to_others(tx, order.position_id, now):
+                page_netted(tx, held, now=now)
         return left(final)
+
+    def _gave_all_to_others(self, tx: Transaction, position_id: UUID, now: datetime) -> bool:
+        """Give the place back where the fills only closed what others held there: venues net. False where something was opened."""
+        is_over = positions_store.abandon(tx, position_id, reason=Reason.FOREIGN_POSITION.value, now=now)
+        if is_over:
+            fills_store.release(tx, position_id, now=now)
+        return is_over
 
     def _refused(self, held: Held, refused: Refused) -> Next:
         order = held.order

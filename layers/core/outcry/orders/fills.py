@@ -140,8 +140,13 @@ def _leave_out_what_netted(tx: Transaction, row: Row) -> None:
         return
     position = positions_store.load(tx, row["position_id"])
     if position is not None and row["is_buy"] == (position.side is Side.LONG):
-        ours = max(Decimal(row["size"]) - abs(before), Decimal(0))
-        fills_store.attribute(tx, row["fill_key"], position.position_id, our_size=ours)
+        ours = Decimal(row["size"]) - abs(before)
+        if ours > 0:
+            fills_store.attribute(tx, row["fill_key"], position.position_id, our_size=ours)
+        else:
+            fills_store.leave_to_others(
+                tx, row["fill_key"], "it closed what others held, and nothing of it is ours"
+            )
 
 
 def _our_part(tx: Transaction, position: Position, row: Row) -> Decimal:

@@ -146,6 +146,15 @@ def mark_foreign(tx: Transaction, fill_key: int, why: str) -> None:
     tx.execute("update fills set quarantine = :why where fill_key = :fill_key", why=why, fill_key=fill_key)
 
 
+def leave_to_others(tx: Transaction, fill_key: int, why: str) -> None:
+    """Take a fill of an order of ours out of its position: it opened nothing."""
+    tx.execute(
+        "update fills set position_id = null, quarantine = :why where fill_key = :fill_key",
+        why=why,
+        fill_key=fill_key,
+    )
+
+
 def size_until(tx: Transaction, position_id: UUID, fill_key: int, opens_by_buying: bool) -> Decimal:
     """What the position's fills added up to before the given one."""
     row = tx.one(

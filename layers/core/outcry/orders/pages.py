@@ -108,6 +108,21 @@ def page_in_doubt(tx: Transaction, held: Held, doubt: Doubt, *, since: datetime,
     )
 
 
+def page_netted(tx: Transaction, held: Held, *, now: datetime) -> None:
+    """Somebody traded the other way in the moment of an entry, and all that it filled closed theirs."""
+    order = held.order
+    tell(
+        tx,
+        level=Level.PAGE,
+        topic="positions",
+        subject=f"{order.market} on {order.account_id}: an entry only closed what others held",
+        text="Somebody traded the other way between our look at the place and the fill. Nothing of it is ours: look at the account.",
+        dedupe_key=f"netted:{order.order_id}",
+        now=now,
+        trace_id=order.trace_id,
+    )
+
+
 def page_unprotected(tx: Transaction, held: Held, why: str, *, now: datetime) -> None:
     """A position has no stop at the venue and is being closed for it."""
     order = held.order

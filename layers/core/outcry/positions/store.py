@@ -218,11 +218,12 @@ def update(tx: Transaction, position_id: UUID, *, now: datetime, **fields: Any) 
 
 
 def abandon(tx: Transaction, position_id: UUID, *, reason: str, now: datetime) -> bool:
-    """Give the place of an entry that came to nothing back. False where something is held after all."""
+    """Give the place of an entry that came to nothing back. False where something is held after all, or ever was."""
     touched = tx.execute(
         """
         update positions set status = 'ABANDONED', exit_reason = :reason, closed_at = :now, updated_at = :now, version = version + 1
-         where position_id = :position_id and status = 'OPENING' and size = 0 and acked_size = 0
+         where position_id = :position_id and status in ('OPENING', 'OPEN')
+           and size = 0 and acked_size = 0 and opened_size = 0
         """,
         position_id=position_id,
         reason=reason,
