@@ -170,17 +170,21 @@ class _Run:
         self.strikes.disarm()
         world.control("fault", clear=True)
         world.run_until(world.now + AFTER_FAULTS)
-        for account_id, address in self._accounts:
-            if not self._is_approved(account_id, address):
-                people.rotate(world, account_id, address)
+        self._look_after_signers()
         for scope in {str(step.about["scope"]) for step in self.plan.steps if step.what is What.CONTROL}:
             people.resume(world, scope)
         people.redrive_all(world)
         if self.plan.is_flattened:
             people.control(world, "flatten", DESK)
 
+    def _look_after_signers(self) -> None:
+        """A person gives an account another key where the venue does not take the one that it has, at once or from some time on."""
+        for account_id, address in self._accounts:
+            if not self._is_approved(account_id, address):
+                people.rotate(self.world, account_id, address)
+
     def _is_approved(self, account_id: str, address: str) -> bool:
-        """Whether the venue would take what the account's active signer signs."""
+        """Whether the venue takes what the account's active signer signs."""
         active = self.world.rows(
             "select address from signers where account_id = :id and status = 'ACTIVE'", id=account_id
         )
@@ -192,6 +196,7 @@ class _Run:
         while self.world.now < end:
             if self.world.settle(longest=timedelta(minutes=2)) and self._is_all_flat():
                 return True
+            self._look_after_signers()  # one may expire in the venue's own time
         return False
 
     def _is_all_flat(self) -> bool:
