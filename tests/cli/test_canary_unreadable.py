@@ -10,7 +10,7 @@ from tests.cli.canary_workshop import Cloud, cloud, row
 __all__ = ["cloud"]
 
 
-@pytest.mark.parametrize(("word", "becomes"), [("filled", "executed"), ("waitingForTrigger", "parked")])
+@pytest.mark.parametrize(("word", "becomes"), [("filled", "executed"), ("resting", "parked")])
 def test_a_canary_fails_when_the_venue_renames_a_word_of_its_answers(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, word: str, becomes: str
 ) -> None:

@@ -231,7 +231,7 @@ def test_a_position_that_is_gone_elsewhere_or_not_ours_takes_no_place(
         ("calls", {"side": "SHORT"}, "calls_post_id_token_action_key"),
         ("signals", {"token": "ETH"}, "signals_agent_id_call_id_key"),
         ("actions", {"nonce": 2, "cloid": "0x02"}, "actions_order_id_attempt_kind_key"),
-        ("actions", {"attempt": 1, "cloid": "0x02"}, "actions_signer_address_nonce_key"),
+        ("actions", {"attempt": 1, "cloid": "0x02"}, "one_request_per_nonce"),
         ("actions", {"attempt": 1, "nonce": 2}, "one_action_per_cloid"),
         ("fills", {"price": Decimal(1)}, "fills_account_id_venue_fill_id_key"),
         ("deployments", {"deployment_id": "again"}, "deployments_agent_id_account_id_key"),
