@@ -297,7 +297,10 @@ def test_only_what_is_known_can_be_started_by_name(repository: Path) -> None:
         [sys.executable, "-m", "local", "no"], cwd=repository, capture_output=True, text=True, check=False
     )
 
-    assert (done.returncode, done.stderr) == (2, "usage: python -m local demo|stack|sim|crash|load [--help] …\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "usage: python -m local demo|stack|sim|crash|load [--help] …\n",
+    )
 
 
 @pytest.mark.parametrize(
